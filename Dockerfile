@@ -1,0 +1,83 @@
+# The toolkit's own image: mkosi with every tool it may call, and ci-toolkit as the entrypoint.
+#
+# Debian testing, because the tools decide whether an image can be reproducible at all (docs/container.md has the trial
+# of both releases): systemd >= 260 derives the ext4 hash seed from Seed=, pacman >= 7.1 honours SOURCE_DATE_EPOCH in its
+# database, mkosi >= 26 hands the epoch to systemd-sysusers, xfsprogs >= 6.17 fills an xfs deterministically.
+# trixie works with `--build-arg DEBIAN_RELEASE=trixie`; its images need more settings to come out the same.
+ARG DEBIAN_RELEASE=testing
+ARG BASE=debian:${DEBIAN_RELEASE}-slim
+
+FROM ${BASE} AS tools
+ENV LANG=C.UTF-8
+# One layer, so that nothing installed for a moment stays. The French locale is for the proving build, which must not
+# find a locale that does nothing; the settings that keep the image lean are removed again, lest mkosi's dpkg reads them.
+RUN set -eu; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    printf '%s\n' 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/info/*' \
+        'path-exclude=/usr/share/locale/*' > /etc/dpkg/dpkg.cfg.d/lean; \
+    apt-get update -q -o Acquire::Languages=none; \
+    apt-get install -y -q --no-install-recommends \
+        mkosi python3 systemd systemd-repart systemd-ukify systemd-boot-tools kmod openssl sbsigntool uidmap \
+        dosfstools mtools e2fsprogs squashfs-tools erofs-utils xfsprogs btrfs-progs f2fs-tools cryptsetup-bin fdisk \
+        cpio zstd xz-utils git ca-certificates \
+        apt debian-archive-keyring ubuntu-keyring distribution-gpg-keys \
+        pacman-package-manager makepkg archlinux-keyring dnf zypper \
+        qemu-system-x86 qemu-utils ovmf virtme-ng virtiofsd swtpm \
+        locales; \
+    localedef --no-archive -i fr_FR -f UTF-8 fr_FR.UTF-8; \
+    apt-get purge -y -q locales; \
+    apt-get clean; \
+    rm -rf /etc/dpkg/dpkg.cfg.d/lean /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/*.log /var/log/apt \
+        /var/cache/ldconfig/aux-cache; \
+    find /usr/lib/python3 -name __pycache__ -prune -exec rm -rf {} +
+
+# A kernel alone, without its modules: enough to tell whether KVM runs a guest, which an open /dev/kvm does not prove.
+FROM tools AS kernel
+WORKDIR /var/tmp/kernel
+RUN set -eu; \
+    apt-get update -q -o Acquire::Languages=none; \
+    image="$(apt-cache depends "linux-image-cloud-$(dpkg --print-architecture)" | awk '/Depends: linux-image-/ {print $2; exit}')"; \
+    apt-get download -q "$image" "$(echo "$image" | sed 's/-image-/-binary-/')" || apt-get download -q "$image"; \
+    for package in ./*.deb; do dpkg-deb -x "$package" .; done; \
+    install -m 0644 "$(find . -name 'vmlinuz*' -type f -size +1M | head -n 1)" /vmlinuz
+
+# Docker's default seccomp profile, from the last Debian release whose package of Docker's sources still carries it as
+# JSON; ci_toolkit.runners.seccomp adds what a build needs.
+FROM tools AS profile
+ARG PROFILE_RELEASE=trixie
+RUN set -eu; \
+    mirror="$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -n 1)"; \
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+        "${mirror% }" "$PROFILE_RELEASE" > /var/tmp/profile.sources; \
+    apt-get update -q -o Dir::Etc::SourceList=/var/tmp/profile.sources -o Dir::Etc::SourceParts=/dev/null; \
+    cd /var/tmp; \
+    apt-get download -q -o Dir::Etc::SourceList=/var/tmp/profile.sources -o Dir::Etc::SourceParts=/dev/null \
+        golang-github-docker-docker-dev; \
+    dpkg-deb --fsys-tarfile golang-github-docker-docker-dev_*.deb \
+        | tar -x --to-stdout ./usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json > /docker-default.json
+
+FROM tools AS package
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY ci_toolkit ./ci_toolkit
+# The same path as in the final stage: a venv knows where it lies.
+RUN python3 -m venv /opt/ci-toolkit \
+    && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile . \
+    && /opt/ci-toolkit/bin/pip uninstall -y -q pip
+
+FROM tools
+LABEL org.opencontainers.image.title="ci-toolkit" \
+    org.opencontainers.image.description="Build operating-system images with mkosi without privileges, and prove that they are reproducible" \
+    org.opencontainers.image.source="https://github.com/archlinux/mkosi-action" \
+    org.opencontainers.image.licenses="GPL-3.0-or-later"
+COPY --from=package /opt/ci-toolkit /opt/ci-toolkit
+COPY --from=kernel /vmlinuz /usr/lib/ci-toolkit/vmlinuz
+COPY --from=profile /docker-default.json /usr/lib/ci-toolkit/docker-default.json
+# HOME and the cache may be written by any user id, so that `docker run --user` works without an account.
+RUN ln -s /opt/ci-toolkit/bin/ci-toolkit /usr/local/bin/ci-toolkit \
+    && install -d -m 1777 /var/lib/ci-toolkit /var/lib/ci-toolkit/cache
+ENV HOME=/var/lib/ci-toolkit \
+    XDG_CACHE_HOME=/var/lib/ci-toolkit/cache \
+    PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["ci-toolkit"]

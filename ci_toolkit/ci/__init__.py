@@ -1,0 +1,1 @@
+"""Where are we: which CI system runs this job, for which change, and may it write."""

@@ -1,0 +1,51 @@
+"""Where we are, as one record: which CI system, repository, commit and change, and whether it may write."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ci_toolkit.console import Fold
+
+
+class Provider(StrEnum):
+    """The CI systems that are told apart; UNKNOWN is a CI that says no more than CI=true."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    FORGEJO = "forgejo"
+    GITEA = "gitea"
+    UNKNOWN = "unknown"
+    LOCAL = "local"
+
+    @property
+    def fold(self) -> Fold:
+        match self:
+            case Provider.GITHUB | Provider.FORGEJO | Provider.GITEA:
+                return Fold.GITHUB
+            case Provider.GITLAB:
+                return Fold.GITLAB
+            case Provider.UNKNOWN | Provider.LOCAL:
+                return Fold.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the CI system says of this run.
+
+    `repository` is "owner/name" on GitHub and the numeric id (as text) of the *target* project on GitLab; `change` is
+    the number of the pull request or the IID of the merge request; `commit` is what a status would be put on (a
+    pull request's head, not the merge commit). `may_write` is false for a fork's change, the reason is in
+    `may_not_write_because`.
+    `summary_file` and `output_file` are GITHUB_STEP_SUMMARY and GITHUB_OUTPUT. `name` tells jobs of one pipeline apart.
+    """
+
+    provider: Provider
+    repository: str | None = None
+    commit: str | None = None
+    change: int | None = None
+    api_url: str | None = None
+    run_url: str | None = None
+    name: str | None = None
+    may_write: bool = False
+    may_not_write_because: str | None = None
+    summary_file: str | None = None
+    output_file: str | None = None

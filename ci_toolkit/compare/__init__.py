@@ -1,0 +1,1 @@
+"""Judge: pair the entries of two images, recognise causes, advise on the fix."""

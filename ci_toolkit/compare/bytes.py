@@ -1,0 +1,279 @@
+"""Where two images differ, byte by byte, and which of those bytes are accounted for."""
+
+import errno
+import os
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ci_toolkit.compare.spans import Span, bounded
+from ci_toolkit.images.data import Data, Nested, OpenFile, Root, Run
+
+_BLOCK_MIN: Final = 4096
+# Blocks grow with the image, so that no more than about this many have to be remembered.
+_BLOCKS_MAX: Final = 1 << 20
+# Read into buffers that are used again and again: fresh memory would cost more than the comparison.
+_SCANNED_AT_ONCE: Final = 1 << 18
+_RECENT_MAX: Final = 1024
+
+
+class Changes:
+    """The differing bytes of two images, found in one pass; `claim` takes away those that something explains.
+
+    A byte beyond the end of the shorter image differs. `total` counts them all, `first` is the first one's offset.
+    """
+
+    def __init__(self, a: Data, b: Data) -> None:
+        self._a, self._b = a, b
+        self._size = max(a.size, b.size)
+        self._shared = min(a.size, b.size)
+        self._block = _BLOCK_MIN
+        while self._size // self._block > _BLOCKS_MAX:
+            self._block *= 2
+        self._numbers = array("Q")
+        self._counts = array("Q")
+        # Of blocks that were claimed in part: where claimed spans begin and end, in turn. The bytes are read again
+        # when they are claimed: to remember which of them differ would take as much memory as the images have.
+        self._claimed: dict[int, list[int]] = {}
+        # Where the bytes lie that were claimed of late: begin and end of each span.
+        self._recent: list[tuple[int, int]] = []
+        self.first: int | None = None
+        self._scan()
+        self.total = sum(self._counts)
+        # The next block, itself included, in which something is left: hostile containers claim the same bytes over
+        # and over again.
+        self._following = array("Q", range(len(self._numbers) + 1))
+
+    def of(self, a: Data, b: Data) -> bool:
+        """Tell whether two data lie in these very images."""
+        return a.root is self._a.root and b.root is self._b.root
+
+    def hold(self, data: Data) -> bool:
+        """Tell whether DATA lies in one of these images."""
+        return data.root is self._a.root or data.root is self._b.root
+
+    def differs(self, runs: Iterable[Run]) -> bool:
+        """Tell whether a byte in RUNS differs, whoever claimed it; no more is read than the blocks at their ends."""
+        for run in runs:
+            if run.offset is None:
+                continue
+            end = run.offset + run.length
+            index = bisect_left(self._numbers, run.offset // self._block)
+            while index < len(self._numbers) and (base := self._numbers[index] * self._block) < end:
+                low, high = max(run.offset, base), min(end, base + self._block, self._size)
+                if high - low == self._block or self._count(low, high):
+                    return True
+                index += 1
+        return False
+
+    def claim(self, runs: Iterable[Run]) -> int:
+        """Return how many differing bytes lie in RUNS that nobody has claimed yet; from now on they are claimed."""
+        return sum(self._claim(run.offset, run.offset + run.length) for run in runs if run.offset is not None)
+
+    def recent(self, limit: int) -> tuple[Span, ...]:
+        """Return the spans, at most LIMIT, that hold the bytes claimed since the last call."""
+        if not self._recent:
+            return ()
+        found = bounded(((low, high - low) for low, high in self._recent), limit)
+        self._recent.clear()
+        return found
+
+    def left(self, runs: Iterable[Run]) -> list[Span]:
+        """Return the spans (offset, length) of RUNS, in whole blocks, in which unclaimed differing bytes lie."""
+        spans: list[Span] = []
+        for run in runs:
+            if run.offset is None:
+                continue
+            for index, low, high in self._blocks(run.offset, run.offset + run.length):
+                if not self._is_whole(index, low, high) and not any(
+                    self._count(*span) for span in self._free(index, low, high)
+                ):
+                    continue
+                if spans and sum(spans[-1]) == low:
+                    spans[-1] = (spans[-1][0], spans[-1][1] + high - low)
+                else:
+                    spans.append((low, high - low))
+        return spans
+
+    def _scan(self) -> None:
+        step = min(self._block, _SCANNED_AT_ONCE)
+        for offset, one, other in _unequal(self._a, self._b, 0, self._shared):
+            for start in range(0, len(one), step):
+                x, y = one[start : start + step], other[start : start + step]
+                if x != y:
+                    mask = differing(x, y)
+                    first = len(mask) - len(mask.lstrip(b"\0"))
+                    self._add(offset + start + first, len(mask) - mask.count(0))
+        # What only the longer one has differs, whatever it is: it need not be read, and may be one large hole.
+        start = self._shared
+        while start < self._size:
+            end = min(start // self._block * self._block + self._block, self._size)
+            self._add(start, end - start)
+            start = end
+
+    def _add(self, first: int, count: int) -> None:
+        if self.first is None:
+            self.first = first
+        number = first // self._block
+        if self._numbers and self._numbers[-1] == number:
+            self._counts[-1] += count
+        else:
+            self._numbers.append(number)
+            self._counts.append(count)
+
+    def _claim(self, start: int, end: int) -> int:
+        total = 0
+        for index, low, high in self._blocks(start, end):
+            count = self._counts[index] if self._is_whole(index, low, high) else self._take(index, low, high)
+            self._counts[index] -= count
+            if count:
+                self._note(low, high)
+            if self._counts[index] == 0:
+                self._claimed.pop(index, None)
+                self._following[index] = index + 1
+            total += count
+        return total
+
+    def _note(self, low: int, high: int) -> None:
+        """Remember where claimed bytes lie, not so exactly where they are scattered."""
+        if self._recent and self._recent[-1][0] <= low <= self._recent[-1][1]:
+            self._recent[-1] = self._recent[-1][0], max(high, self._recent[-1][1])
+            return
+        self._recent.append((low, high))
+        if len(self._recent) > _RECENT_MAX:
+            found = bounded(((low, high - low) for low, high in self._recent), _RECENT_MAX // 2)
+            self._recent = [(offset, offset + length) for offset, length in found]
+
+    def _take(self, index: int, low: int, high: int) -> int:
+        """Claim a part of a block."""
+        count = sum(self._count(*span) for span in self._free(index, low, high))
+        bounds = self._claimed.setdefault(index, [])
+        first, last = bisect_left(bounds, low), bisect_right(bounds, high)
+        # An odd place lies inside a span that was claimed before, or touches it: both become one.
+        bounds[first:last] = ([] if first % 2 else [low]) + ([] if last % 2 else [high])
+        return count
+
+    def _free(self, index: int, low: int, high: int) -> list[Span]:
+        """Return the spans (begin, end) between LOW and HIGH of a block that nobody has claimed."""
+        bounds = self._claimed.get(index, ())
+        place = bisect_right(bounds, low)
+        edges = [*([] if place % 2 else [low]), *bounds[place : bisect_left(bounds, high)], high]
+        return [(edges[i], edges[i + 1]) for i in range(0, len(edges) - 1, 2)]
+
+    def _count(self, low: int, high: int) -> int:
+        """Count the differing bytes between LOW and HIGH."""
+        return max(0, high - max(low, self._shared)) + sum(
+            len(one) - differing(one, other).count(0)
+            for _, one, other in _unequal(self._a, self._b, low, min(high, self._shared))
+        )
+
+    def _is_whole(self, index: int, low: int, high: int) -> bool:
+        base = self._numbers[index] * self._block
+        return low == base and high == min(base + self._block, self._size)
+
+    def _blocks(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (index, first byte, end) of the blocks between START and END with something left, cut to them."""
+        index = self._unclaimed(bisect_left(self._numbers, start // self._block))
+        while index < len(self._numbers):
+            base = self._numbers[index] * self._block
+            low, high = max(start, base), min(end, base + self._block, self._size)
+            if low >= high:
+                return
+            yield index, low, high
+            index = self._unclaimed(index + 1)
+
+    def _unclaimed(self, index: int) -> int:
+        """Return the first block from INDEX on that is not wholly claimed; the way there is shorter the next time."""
+        following = self._following
+        while following[index] != index:
+            following[index] = following[following[index]]
+            index = following[index]
+        return index
+
+
+def differing(x: bytes, y: bytes) -> bytes:
+    """Return a byte for each position of the longer one: zero where both are equal."""
+    shared = min(len(x), len(y))
+    # One operation on large integers is far faster than a loop over bytes.
+    mask = (int.from_bytes(x[:shared], "little") ^ int.from_bytes(y[:shared], "little")).to_bytes(shared, "little")
+    return mask + b"\xff" * (max(len(x), len(y)) - shared)
+
+
+def _unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield (offset, bytes of A, bytes of B) of the pieces between START and END that are not equal."""
+    if end - start <= _BLOCK_MIN:
+        one, other = a.read_at(start, end - start), b.read_at(start, end - start)
+        if one != other:
+            yield start, one, other
+        return
+    x, y = (bytearray(min(end - start, _SCANNED_AT_ONCE)) for _ in range(2))
+    holes = _Holes(a.root), _Holes(b.root)
+    offset = start
+    while offset < end:
+        here = min(hole.next_data(offset) for hole in holes)
+        # The pieces stay aligned to the blocks that are counted.
+        offset = max(offset, here // _SCANNED_AT_ONCE * _SCANNED_AT_ONCE)
+        length = min(_SCANNED_AT_ONCE - offset % _SCANNED_AT_ONCE, end - offset)
+        if length <= 0:
+            return
+        a.read_into(memoryview(x)[:length], offset)
+        b.read_into(memoryview(y)[:length], offset)
+        if x != y and x[:length] != y[:length]:
+            yield offset, bytes(x[:length]), bytes(y[:length])
+        offset += length
+
+
+def first_difference(a: Data, b: Data) -> int | None:
+    """Return the first offset at which two data differ, None where they are equal; holes on both sides are not read."""
+    shared = min(a.size, b.size)
+    offset = 0
+    # Nearly all files are this small, and equal.
+    if a.size == b.size <= _SCANNED_AT_ONCE and a.read_at(0, shared) == b.read_at(0, shared):
+        return None
+    one, other = (bytearray(min(shared, _SCANNED_AT_ONCE)) for _ in range(2))
+    while offset < shared:
+        skip = min(a.hole_until(offset), b.hole_until(offset))
+        if skip > offset:
+            offset = skip
+            continue
+        length = min(a.read_into(one, offset), b.read_into(other, offset))
+        if one[:length] != other[:length]:
+            return offset + _first(one, other, length)
+        offset += length
+    return None if a.size == b.size else shared
+
+
+def _first(x: bytearray, y: bytearray, length: int) -> int:
+    low, high = 0, length
+    while high - low > 1:
+        middle = (low + high) // 2
+        if x[low:middle] != y[low:middle]:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+class _Holes:
+    """Finds the holes of a sparse file or disk, in ascending order."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._data = 0
+        self._hole = 0
+
+    def next_data(self, offset: int) -> int:
+        """Return where the first byte from OFFSET on lies that is in no hole; beyond the end for none."""
+        if isinstance(self._root, Nested):
+            return self._root.data.hole_until(offset)
+        if not isinstance(self._root, OpenFile):
+            return offset
+        if offset >= self._hole:
+            try:
+                self._data = os.lseek(self._root.fd, offset, os.SEEK_DATA)
+                self._hole = os.lseek(self._root.fd, self._data, os.SEEK_HOLE)
+            except OSError as error:
+                # There is nothing but a hole up to the end; or the file system cannot say.
+                self._data = self._hole = 1 << 63 if error.errno == errno.ENXIO else offset
+        return max(offset, self._data)

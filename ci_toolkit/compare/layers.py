@@ -1,0 +1,415 @@
+"""Walk down two images at once: containers, their entries, the contents of these, and what lies round them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ci_toolkit.compare import disks, pairs
+from ci_toolkit.compare.bytes import Changes
+from ci_toolkit.compare.difference import Difference, Field, Value
+from ci_toolkit.compare.ledger import Ledger
+from ci_toolkit.compare.once import Once
+from ci_toolkit.compare.spans import gathered, relative, united
+from ci_toolkit.compare.streams import without_common_parts
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.data import Data, Run, alone, joined
+from ci_toolkit.images.entry import Container, Entry, Fact, Kind
+from ci_toolkit.images.format import Format
+from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.packed import is_alike, origin
+from ci_toolkit.images.read import COMPRESSIONS, describe, identify
+
+Steps = tuple[str, ...]
+
+_WITH_CONTENT: Final = frozenset({Kind.FILE, Kind.PARTITION, Kind.SECTION, Kind.STREAM, Kind.DISK})
+_SHELLS: Final = frozenset({Kind.PARTITION, Kind.DISK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One pair of containers and where it is.
+
+    `a` and `b` are the bytes of the containers, None for directories of this machine. `changes` are the outermost
+    images' differing bytes, None below an opened container: they were counted when its own content was seen to differ.
+    """
+
+    path: Steps
+    depth: int
+    one: Container
+    other: Container
+    a: Data | None = None
+    b: Data | None = None
+    changes: Changes | None = None
+
+
+class Walker:
+    """Enters differences and what was skipped into a ledger, within one budget."""
+
+    def __init__(self, budget: Budget, *, keep_contents: bool = False) -> None:
+        self.ledger = Ledger(budget.limits.differences, keep_contents=keep_contents)
+        self._budget = budget
+        self._once = Once(budget)
+
+    def images(self, a: Data, b: Data, changes: Changes, names: tuple[str, str]) -> None:
+        """Compare the outermost images, which differ.
+
+        Raises UnreadableError, with the image's name in front, when one is not what it claims to be.
+        """
+        formats = identify(a), identify(b)
+        if formats[0] is None or formats[1] is None or formats[0].name != formats[1].name:
+            self._unlike(a, b, changes, names)
+            return
+        try:
+            containers = [
+                self._outermost(known, data, name)
+                for known, data, name in zip(formats, (a, b), names, strict=True)
+                if known is not None
+            ]
+        except BeyondLimitError as error:
+            self.ledger.skip((), error.message)
+            self._content((), a, b, "", changes=changes)
+            return
+        layer = Layer(path=(), depth=0, one=containers[0], other=containers[1], a=a, b=b, changes=changes)
+        if layer.one.transparent:
+            self.containers(layer)
+            self._remainder(layer)
+            return
+        place = len(self.ledger.found)
+        self._content((), a, b, layer.one.format, opened=True)
+        self.containers(layer)
+        if layer.one.format in COMPRESSIONS and len(self.ledger.found) > place + 1:
+            self.ledger.found[place] = replace(self.ledger.found[place], bytes=_claim(changes, a, b))
+        else:
+            self._remainder(layer)
+
+    def trees(self, one: Container, other: Container) -> None:
+        """Compare two directories of this machine."""
+        self.containers(Layer(path=(), depth=0, one=one, other=other))
+
+    def kinds(self, before: str, after: str, changed: int = 0) -> None:
+        """Say that the inputs are of two kinds, so that nothing in them can be paired."""
+        self.ledger.add(Difference(path=(), field=Field.KIND, container="", before=before, after=after, bytes=changed))
+
+    def containers(self, layer: Layer) -> None:
+        """Compare two containers of one format: facts, entries, then what belongs to no entry."""
+        if layer.changes is not None and layer.a is not None and layer.b is not None:
+            self.ledger.map((layer.one, layer.a), (layer.other, layer.b), layer.changes)
+        for side, container in (("first", layer.one), ("second", layer.other)):
+            for path, reason in container.skipped:
+                self.ledger.skip(_below(layer.path, path), f"{side} image: {reason}")
+        self._facts(layer, layer.path, layer.one.facts, layer.other.facts)
+        self._entries(layer)
+        self._regions(layer)
+
+    def _unlike(self, a: Data, b: Data, changes: Changes, names: tuple[str, str]) -> None:
+        before, after = describe(a), describe(b)
+        if not {before, after}.isdisjoint(disks.FORMATS):
+            self.ledger.add(disks.formats(before, after, changes.total))
+            try:
+                one, other = (disks.taken_out(x, self._budget, name) for x, name in zip((a, b), names, strict=True))
+                shell = Container(format="disk", entries=())
+                self._disks(Layer(path=(), depth=0, one=shell, other=shell), (), one, other)
+            except BeyondLimitError as error:
+                self.ledger.skip((), error.message)
+            return
+        containers = [known for known in (identify(a), identify(b)) if known is not None]
+        if containers:
+            self.kinds(before, after, changes.total)
+        else:
+            self._content((), a, b, "", changes=changes)
+
+    def _outermost(self, known: Format, data: Data, name: str) -> Container:
+        try:
+            return known.read(data, self._budget)
+        except BeyondLimitError:
+            raise
+        except UnreadableError as error:
+            raise UnreadableError(
+                f"{name}: {error.message}", hint="Fetch or build that image again: it is damaged or not whole."
+            ) from error
+
+    def _facts(self, layer: Layer, path: Steps, one: tuple[Fact, ...], other: tuple[Fact, ...]) -> None:
+        for before, after in pairs.facts(one, other):
+            changed = sum(
+                layer.changes.claim(data.located(*place))
+                for data, fact in ((layer.a, before), (layer.b, after))
+                for place in fact.places
+                if layer.changes is not None and data is not None and sum(place) <= data.size
+            )
+            self.ledger.add(
+                Difference(
+                    path=path, field=Field.HEADER, name=before.name, container=layer.one.format,
+                    before=before.value, after=after.value, bytes=changed,
+                )
+            )  # fmt: skip
+
+    def _entries(self, layer: Layer) -> None:
+        before, after = pairs.keyed(layer.one.entries), pairs.keyed(layer.other.entries)
+        moved: list[tuple[Entry, Entry]] = []
+        for key, entry in before.items():
+            partner = after.get(key)
+            if not self._is_paid(layer, entry, partner):
+                continue
+            if partner is None:
+                self._presence(layer, entry, first=True)
+            elif self._entry(layer, entry, partner) and _moved(layer, entry, partner):
+                moved.append((entry, partner))
+        for key, entry in after.items():
+            if key not in before and self._is_paid(layer, entry, None):
+                self._presence(layer, entry, first=False)
+        if moved:
+            changed = sum(_claim(layer.changes, x.data, y.data) for x, y in moved)
+            self.ledger.add(
+                Difference(
+                    path=layer.path, field=Field.LAYOUT, container=layer.one.format,
+                    before=0, after=len(moved), bytes=changed,
+                )
+            )  # fmt: skip
+        if (names := pairs.order(before, after)) is not None:
+            self.ledger.add(
+                Difference(
+                    path=layer.path, field=Field.ORDER, container=layer.one.format, before=names[0], after=names[1]
+                )
+            )
+
+    def _is_paid(self, layer: Layer, x: Entry, y: Entry | None) -> bool:
+        try:
+            self._once.pay(x.data, y.data if y is not None else None)
+        except BeyondLimitError as error:
+            self.ledger.skip(_below(layer.path, x.path), error.message)
+            return False
+        return True
+
+    def _presence(self, layer: Layer, entry: Entry, *, first: bool) -> None:
+        changed = _claim(layer.changes, entry.data, None)
+        changed += self._record(layer, entry if first else None, None if first else entry)
+        kind = str(entry.kind)
+        self.ledger.add(
+            Difference(
+                path=_below(layer.path, entry.path), field=Field.PRESENCE, container=layer.one.format,
+                before=kind if first else None, after=None if first else kind, bytes=changed,
+            )
+        )  # fmt: skip
+
+    def _entry(self, layer: Layer, x: Entry, y: Entry) -> bool:
+        """Compare two entries of one name. Return whether their contents are equal."""
+        path = _below(layer.path, x.path)
+        if x.kind is not y.kind:
+            changed = _claim(layer.changes, x.data, y.data) + self._record(layer, x, y)
+            self.ledger.add(
+                Difference(
+                    path=path, field=Field.KIND, container=layer.one.format,
+                    before=str(x.kind), after=str(y.kind), bytes=changed,
+                )
+            )  # fmt: skip
+            return False
+        for field, name, before, after in pairs.properties(x, y):
+            self.ledger.add(
+                Difference(
+                    path=path, field=field, name=name, container=layer.one.format,
+                    before=before, after=after, bytes=self._record(layer, x, y),
+                )
+            )  # fmt: skip
+        self._facts(layer, path, x.facts, y.facts)
+        if x.kind not in _WITH_CONTENT or x.data is None or y.data is None:
+            return True
+        try:
+            if self._equal(layer.changes, x.data, y.data):
+                return True
+        except UnreadableError as error:
+            self.ledger.skip(path, error.message)
+        if x.kind is Kind.DISK and not disks.is_in_place(layer.changes, x.data, y.data):
+            self._disks(layer, path, x.data, y.data)
+        else:
+            self._inside(layer, path, x.kind, x.data, y.data)
+        return False
+
+    def _equal(self, changes: Changes | None, a: Data, b: Data) -> bool:
+        """Tell whether two contents are equal, without reading them where they lie in the same untouched bytes."""
+        if changes is not None and is_alike(a, b):
+            one, other = origin(a), origin(b)
+            if changes.of(one, other):
+                differs = changes.differs(one.runs)
+                # What is packed in two ways may be the same all the same.
+                if not differs or one is a:
+                    return not differs
+        if a.size != b.size:
+            return False
+        return self._once.first(a, b) is None
+
+    def _inside(self, layer: Layer, path: Steps, kind: Kind, a: Data, b: Data) -> None:
+        """List two contents that differ, and what differs inside them."""
+        if kind is Kind.PARTITION and not self._once.is_new(a, b):
+            self.ledger.skip(path, "another partition of the same place was looked into")
+            return
+        opened = self._open(path, layer.depth + 1, a, b)
+        if opened is None:
+            self._content(path, a, b, layer.one.format, changes=layer.changes)
+            return
+        one, other = opened
+        is_shell = one.transparent and kind in _SHELLS
+        if not is_shell and kind is not Kind.STREAM:
+            self._content(path, a, b, layer.one.format, opened=True, changes=layer.changes)
+        below = Layer(
+            path=path, depth=layer.depth + 1, one=one, other=other, a=a, b=b,
+            changes=layer.changes if is_shell else None,
+        )  # fmt: skip
+        count = len(self.ledger.found)
+        if one.format != other.format:
+            self.ledger.add(
+                Difference(
+                    path=path, field=Field.HEADER, name="compression", container=layer.one.format,
+                    before=one.format, after=other.format,
+                )
+            )  # fmt: skip
+        self.containers(below)
+        if is_shell:
+            self._remainder(below)
+        elif len(self.ledger.found) == count:
+            self._content(path, a, b, one.format, field=Field.REGION, name=one.remainder)
+
+    def _disks(self, layer: Layer, path: Steps, a: Data, b: Data) -> None:
+        """Compare two disks that lie in clusters all over their files, by places of their own.
+
+        Their bytes are counted where they lie in the files, and so not here.
+        """
+        place = len(self.ledger.found)
+        one, other = alone(a), alone(b)
+        try:
+            self._budget.read(disks.held(one) + disks.held(other))
+            changes = Changes(one, other)
+            if changes.total:
+                self._inside(replace(layer, a=one, b=other, changes=changes), path, Kind.DISK, one, other)
+        except UnreadableError as error:
+            self.ledger.skip(path, error.message)
+        self.ledger.found[place:] = [replace(found, bytes=0) for found in self.ledger.found[place:]]
+
+    def _open(self, path: Steps, depth: int, a: Data, b: Data) -> tuple[Container, Container] | None:
+        """Open both contents, or say why not, if they are containers of one format."""
+        try:
+            known = identify(a), identify(b)
+            if known[0] is None or known[1] is None:
+                return None
+            names = {known[0].name, known[1].name}
+            if len(names) > 1 and not names <= COMPRESSIONS:
+                return None
+            if depth > self._budget.limits.depth:
+                raise BeyondLimitError(f"containers lie more than {self._budget.limits.depth} deep in each other")
+            # Partitions overlap in hostile tables, and each may hold such a table again.
+            self._budget.read(disks.held(a) + disks.held(b))
+            return self._read(known[0], known[1], a, b)
+        except UnreadableError as error:
+            self.ledger.skip(path, error.message)
+            return None
+
+    def _read(self, one: Format, other: Format, a: Data, b: Data) -> tuple[Container, Container]:
+        if one.name not in COMPRESSIONS:
+            return one.read(a, self._budget), other.read(b, self._budget)
+        if one.name == other.name == "zstd":
+            a, b = without_common_parts(a, b, self._budget)
+        # Decompressors let other threads run.
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(one.read, a, self._budget)
+            second = pool.submit(other.read, b, self._budget)
+            return first.result(), second.result()
+
+    def _regions(self, layer: Layer) -> None:
+        """List the container's own bytes that differ, by the names of its regions."""
+        names = dict.fromkeys(region.name for region in (*layer.one.regions, *layer.other.regions))
+        for name in names:
+            a, b = (
+                joined(region.data for region in container.regions if region.name == name)
+                for container in (layer.one, layer.other)
+            )
+            if layer.changes is not None:
+                changed = _claim(layer.changes, a, b)
+                if changed:
+                    self._content(
+                        layer.path, a, b, layer.one.format, field=Field.REGION, name=name, changed=changed
+                    )  # fmt: skip
+            elif not self._equal(None, a, b):
+                self._content(layer.path, a, b, layer.one.format, field=Field.REGION, name=name)
+
+    def _remainder(self, layer: Layer) -> None:
+        """List what still differs in a container whose bytes are accounted for."""
+        if layer.changes is None or layer.a is None or layer.b is None:
+            return
+        spans = united([*layer.changes.left(layer.a.runs), *layer.changes.left(layer.b.runs)])
+        if spans:
+            a, b = (gathered(data, spans) for data in (layer.a, layer.b))
+            changed = layer.changes.claim(Run(0, length, offset) for offset, length in spans)
+            self._content(
+                layer.path, a, b, layer.one.format, field=Field.REGION, name=layer.one.remainder, changed=changed
+            )  # fmt: skip
+
+    def _content(
+        self,
+        path: Steps,
+        a: Data,
+        b: Data,
+        container: str,
+        *,
+        field: Field = Field.CONTENT,
+        name: str | None = None,
+        opened: bool = False,
+        changes: Changes | None = None,
+        changed: int = 0,
+    ) -> None:
+        """Add a difference of two contents; `changes` are claimed for it, or `changed` were already."""
+        if self.ledger.is_full():
+            _claim(changes, a, b)
+            return
+        self.ledger.add(
+            Difference(
+                path=path, field=field, name=name, container=container, opened=opened,
+                before=self._keep(path, a), after=self._keep(path, b),
+                bytes=changed + _claim(changes, a, b), first_offset=self._first(a, b),
+            ),
+            (a, b) if field is Field.CONTENT else None,
+        )  # fmt: skip
+
+    def _keep(self, path: Steps, data: Data) -> Value:
+        try:
+            return self._once.keep(data)
+        except UnreadableError as error:
+            self.ledger.skip(path, error.message)
+            return None
+
+    def _first(self, a: Data, b: Data) -> int | None:
+        try:
+            return self._once.first(a, b)
+        except UnreadableError:
+            return None
+
+    def _record(self, layer: Layer, x: Entry | None, y: Entry | None) -> int:
+        """Claim the bytes that hold the metadata of two entries."""
+        if layer.changes is None:
+            return 0
+        return sum(
+            layer.changes.claim(data.located(*entry.record))
+            for data, entry in ((layer.a, x), (layer.b, y))
+            if data is not None and entry is not None and entry.record is not None and sum(entry.record) <= data.size
+        )
+
+
+def _below(path: Steps, name: str) -> Steps:
+    return (*path, name) if name else path
+
+
+def _claim(changes: Changes | None, a: Data | None, b: Data | None) -> int:
+    if changes is None:
+        return 0
+    # Moved entries lie elsewhere on either side; directories are left to their container's regions, and so are
+    # contents that were taken out of another structure.
+    origins = [origin(data) for data in (a, b) if data is not None]
+    return sum(changes.claim(data.runs) for data in origins if changes.hold(data))
+
+
+def _moved(layer: Layer, x: Entry, y: Entry) -> bool:
+    """Tell whether two entries with equal contents differ in inode or, in a file system, in where they lie."""
+    if x.inode != y.inode:
+        return True
+    if not layer.one.placed or x.data is None or y.data is None or layer.a is None or layer.b is None:
+        return False
+    one, other = origin(x.data), origin(y.data)
+    return one.runs != other.runs and relative(layer.a, one) != relative(layer.b, other)

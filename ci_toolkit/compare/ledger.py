@@ -1,0 +1,71 @@
+"""What a comparison has found so far, no more of it than the limits allow."""
+
+from dataclasses import replace
+from typing import Final
+
+from ci_toolkit.compare.bytes import Changes
+from ci_toolkit.compare.comparison import Skipped
+from ci_toolkit.compare.difference import Difference
+from ci_toolkit.compare.parts import Disk, outline
+from ci_toolkit.images.data import ClosedFile, Data, Root
+from ci_toolkit.images.entry import Container
+
+# How many spans one difference may have, as long as there are not too many differences.
+_SPANS: Final = 16
+_SPANS_WANTED: Final = 10_000
+_ROOTS_KEPT: Final = 128
+
+
+class Ledger:
+    """Differences in the order of the walk, and what was skipped; at most `limit` of either.
+
+    With `keep_contents`, `contents` has both sides of those differences that are of a content, by index; they can be
+    read as long as the images are open. What would keep too many unpacked streams is left out.
+    """
+
+    def __init__(self, limit: int, *, keep_contents: bool = False) -> None:
+        self.found: list[Difference] = []
+        self.skipped: list[Skipped] = []
+        self.contents: dict[int, tuple[Data, Data]] = {}
+        self._roots: set[Root] = set()
+        self.truncated = False
+        self.disks: tuple[Disk, Disk] | None = None
+        self._changes: Changes | None = None
+        self._limit = limit
+        self._keep_contents = keep_contents
+
+    def map(self, one: tuple[Container, Data], other: tuple[Container, Data], changes: Changes) -> None:
+        """Take two containers, if they are the outermost disks, for those on which further differences have places."""
+        if self.disks is None:
+            disks = outline(*one), outline(*other)
+            if disks[0] is not None and disks[1] is not None:
+                self.disks, self._changes = (disks[0], disks[1]), changes
+                changes.recent(1)  # of what was claimed before, no difference to come is made
+
+    def add(self, difference: Difference, content: tuple[Data, Data] | None = None) -> None:
+        if self.is_full():
+            return
+        if content is not None and self._keep_contents:
+            self._keep(content)
+        limit = _SPANS if len(self.found) < _SPANS_WANTED else 1
+        spans = self._changes.recent(limit) if self._changes else ()
+        self.found.append(replace(difference, spans=spans) if spans else difference)
+
+    def _keep(self, content: tuple[Data, Data]) -> None:
+        """Keep CONTENT of the next difference, unless too many files without a name would stay open for it."""
+        roots = {data.root for data in content if not isinstance(data.root, ClosedFile)} | self._roots
+        if len(roots) <= _ROOTS_KEPT:
+            self._roots = roots
+            self.contents[len(self.found)] = content
+
+    def skip(self, path: tuple[str, ...], reason: str) -> None:
+        if len(self.skipped) < self._limit:
+            self.skipped.append(Skipped(path=path, reason=reason))
+        else:
+            self.truncated = True
+
+    def is_full(self) -> bool:
+        """Tell whether no more differences are listed, and remember that there was one more."""
+        full = len(self.found) >= self._limit
+        self.truncated |= full
+        return full

@@ -1,0 +1,1 @@
+"""One module per family of causes, and the table that puts them in order."""

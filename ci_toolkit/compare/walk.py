@@ -1,0 +1,169 @@
+"""Compare two images layer by layer, and say of every byte that differs where it belongs."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+from ci_toolkit.compare.bytes import Changes
+from ci_toolkit.compare.comparison import Comparison, Side, Verdict
+from ci_toolkit.compare.contents import digest
+from ci_toolkit.compare.layers import Walker
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images import directory
+from ci_toolkit.images.archives import oci
+from ci_toolkit.images.data import Data, OpenFile, whole
+from ci_toolkit.images.limits import Budget, Limits
+from ci_toolkit.images.read import describe
+
+_DIRECTORY = "directory"
+
+# Looks more closely into some of what differs, while it can be read: contents that differ, by the indices of
+# their differences.
+Look = Callable[[Comparison, Mapping[int, tuple[Data, Data]]], Comparison]
+
+
+def compare(
+    a: Path,
+    b: Path,
+    *,
+    limits: Limits = Limits(),  # noqa: B008  a frozen record
+    digests: bool = False,
+    look: Look | None = None,
+) -> Comparison:
+    """Compare two disk images, file systems, archives, executables, directories or other files.
+
+    The verdict comes from the bytes, for directories from their entries. Raises UnreadableError when an input is
+    missing, may not be read, or is cut or damaged so that its own layer cannot be read; damage further inside is listed
+    in `skipped`. DIGESTS asks for the SHA-256 of each input too, which takes longer than comparing them. LOOK has the
+    last word while both are open.
+    """
+    kinds = _kind(a), _kind(b)
+    budget = Budget(limits if kinds == (_DIRECTORY, _DIRECTORY) else limits.scaled(_held(a) + _held(b)))
+    walker = Walker(budget, keep_contents=look is not None)
+    with ExitStack() as stack:
+        one = None if kinds[0] == _DIRECTORY else _open(a, stack)
+        other = None if kinds[1] == _DIRECTORY else _open(b, stack)
+        if one is None and other is None:
+            comparison = _directories(a, b, walker, budget)
+        elif one is None or other is None:
+            comparison = _mixed(a, b, one, other, walker, digests)
+        else:
+            comparison = _files(a, b, one, other, walker, digests)
+        return look(comparison, walker.ledger.contents) if look is not None else comparison
+
+
+def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bool) -> Comparison:
+    stop = Event()
+    # Digests are made beside the walk: hashing lets other threads run.
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            same = _is_same(one, other)
+            first = pool.submit(digest, one, stop) if digests else None
+            second = pool.submit(digest, other, stop) if digests and not same else first
+            changes = None if same else Changes(one, other)
+            if changes is not None and changes.total:
+                walker.images(one, other, changes, (str(a), str(b)))
+            sha256 = [found.result() if found else None for found in (first, second)]
+            sides = _side(a, one, sha256[0]), _side(b, other, sha256[1])
+        except UnreadableError as error:
+            raise _named(error, a, b) from error
+        finally:
+            stop.set()  # after an error or an interrupt, the pool would wait for digests that nobody reads
+    return Comparison(
+        verdict=Verdict.DIFFERENT if changes is not None and changes.total else Verdict.IDENTICAL,
+        a=sides[0],
+        b=sides[1],
+        differing_bytes=changes.total if changes is not None else 0,
+        first_offset=changes.first if changes is not None else None,
+        differences=tuple(walker.ledger.found),
+        skipped=tuple(walker.ledger.skipped),
+        truncated=walker.ledger.truncated,
+        disks=walker.ledger.disks,
+    )
+
+
+def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison:
+    one, other = directory.read(a, budget), directory.read(b, budget)
+    if oci.is_layout(one) and oci.is_layout(other):
+        one, other = oci.arranged(one, budget), oci.arranged(other, budget)
+    walker.trees(one, other)
+    if walker.ledger.skipped and not walker.ledger.found:
+        # Trees have no bytes of their own: what could not be listed may differ.
+        place = "/".join(walker.ledger.skipped[0].path) or "."
+        raise UnreadableError(
+            f"{place!r}: {walker.ledger.skipped[0].reason}", hint="Run as a user who may read both trees whole."
+        )
+    return _trees(a, b, walker, (_tree_side(a), _tree_side(b)))
+
+
+def _mixed(a: Path, b: Path, one: Data | None, other: Data | None, walker: Walker, digests: bool) -> Comparison:
+    """A directory against a file: nothing in them can be paired."""
+    sides = tuple(
+        _tree_side(path) if data is None else _side(path, data, digest(data) if digests else None)
+        for path, data in ((a, one), (b, other))
+    )
+    walker.kinds(sides[0].format, sides[1].format)
+    return _trees(a, b, walker, (sides[0], sides[1]))
+
+
+def _trees(a: Path, b: Path, walker: Walker, sides: tuple[Side, Side]) -> Comparison:
+    return Comparison(
+        verdict=Verdict.DIFFERENT if walker.ledger.found else Verdict.IDENTICAL,
+        a=sides[0],
+        b=sides[1],
+        differing_bytes=None,
+        first_offset=None,
+        differences=tuple(walker.ledger.found),
+        skipped=tuple(walker.ledger.skipped),
+        truncated=walker.ledger.truncated,
+    )
+
+
+def _kind(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}", hint="Name two images or directories that exist.") from error
+    if stat.S_ISDIR(mode):
+        return _DIRECTORY
+    if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+        return "file"
+    raise UnreadableError(f"{path} is neither a file nor a directory", hint="Name an image or a directory.")
+
+
+def _held(path: Path) -> int:
+    """Return how many bytes of a file are in no hole, as far as its file system says so."""
+    found = path.stat()
+    return found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else sys.maxsize
+
+
+def _open(path: Path, stack: ExitStack) -> Data:
+    try:
+        stream = stack.enter_context(path.open("rb", buffering=0))
+        return whole(OpenFile(stream.fileno(), stream.seek(0, os.SEEK_END), str(path), _held(path)))
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}", hint="Run as a user who may read it.") from error
+
+
+def _is_same(one: Data, other: Data) -> bool:
+    """Tell whether both are one and the same file."""
+    assert isinstance(one.root, OpenFile) and isinstance(other.root, OpenFile)
+    return os.path.sameopenfile(one.root.fd, other.root.fd)
+
+
+def _side(path: Path, data: Data, sha256: str | None) -> Side:
+    return Side(name=str(path), format=describe(data), size=data.size, sha256=sha256)
+
+
+def _tree_side(path: Path) -> Side:
+    return Side(name=str(path), format=_DIRECTORY, size=0, sha256=None)
+
+
+def _named(error: UnreadableError, a: Path, b: Path) -> UnreadableError:
+    """Add what to do next to an error that says already which input it is about."""
+    return UnreadableError(error.message, hint=error.hint or "Fetch or build that image again.")

@@ -1,0 +1,1 @@
+"""Speak to a forge: comment, summary, outputs."""

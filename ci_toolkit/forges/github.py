@@ -1,0 +1,123 @@
+"""Comments on a GitHub pull request, through PyGithub."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from types import TracebackType
+from typing import Final, Self, cast
+
+import github
+import requests
+from github.Issue import Issue
+from github.IssueComment import IssueComment
+from github.NamedUser import NamedUser
+from github.Organization import Organization
+
+from ci_toolkit.errors import ForgeError
+from ci_toolkit.forges import answers
+from ci_toolkit.forges.forge import COMMENTS_LIMIT, PAGE_SIZE, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError
+
+# PyGithub asserts that the addresses in an answer are the forge's own, ends on a redirection elsewhere, and stumbles
+# over content of another shape, such as the page of a proxy that wants a login.
+_ODD: Final = (
+    AssertionError,
+    RuntimeError,
+    github.BadAttributeException,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
+
+class PullRequest:
+    """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number."""
+
+    def __init__(self, api_url: str, repository: str, number: int, token: str) -> None:
+        # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
+        # Lazy: a repository or an issue is an address, it needs no request of its own.
+        self._github = github.Github(
+            auth=github.Auth.Token(token),
+            base_url=api_url,
+            timeout=TIMEOUT_SECONDS,
+            user_agent=USER_AGENT,
+            per_page=PAGE_SIZE,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+        )
+        self._repository = repository
+        self._number = number
+
+    def account(self) -> str | None:
+        """Return our login; None for GITHUB_TOKEN and other tokens of apps, which may not ask."""
+        try:
+            with _understood():
+                return self._github.get_user().login
+        except RefusedError:
+            return None
+
+    def comments(self) -> Iterator[Comment]:
+        """Return the comments of all pages, the oldest first."""
+        with _understood():
+            for comment in islice(self._issue().get_comments(), COMMENTS_LIMIT):
+                yield _comment(comment)
+
+    def create(self, text: str) -> Comment:
+        """Add a comment."""
+        with _understood():
+            return _comment(self._issue().create_comment(text))
+
+    def edit(self, comment: Comment, text: str) -> Comment:
+        """Replace the text of COMMENT."""
+        with _understood():
+            found = self._issue().get_comment(comment.id)
+            found.edit(text)
+            return _comment(found)
+
+    def delete(self, comment: Comment) -> None:
+        """Remove COMMENT."""
+        with _understood():
+            self._issue().get_comment(comment.id).delete()
+
+    def _issue(self) -> Issue:
+        return self._github.get_repo(self._repository).get_issue(self._number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._github.close()
+
+
+def _comment(found: IssueComment) -> Comment:
+    """The user of a comment is null once the account is gone. Raises TypeError for what is no comment at all."""
+    if not isinstance(found.id, int) or not isinstance(found.html_url, str):
+        raise TypeError("no comment")
+    user = cast("NamedUser | Organization | None", found.user)
+    return Comment(
+        id=found.id,
+        author=user.login if user is not None else None,
+        by_bot=user is not None and user.type == "Bot",
+        body=found.body or "",
+        url=found.html_url,
+    )
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what PyGithub raises into our errors."""
+    try:
+        yield
+    except github.GithubException as error:
+        said = error.data.get("message") if isinstance(error.data, dict) else None
+        raise answers.error(error.status, error.headers or {}, str(said or "no message")) from None
+    except requests.RequestException as error:
+        raise answers.unreachable(error) from None
+    except _ODD as error:
+        raise ForgeError(
+            "the answers are not those of GitHub's API", hint="Is GITHUB_API_URL the forge's own address?"
+        ) from error

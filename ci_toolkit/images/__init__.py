@@ -1,0 +1,1 @@
+"""See inside images without mounting them and without privileges."""

@@ -1,0 +1,216 @@
+"""cpio archives of the new and the old ASCII form, as in initrds, several in a row included."""
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.data import Data
+from ci_toolkit.images.entry import KIND_OF_MODE, Container, Entry, Fact, Kind, text
+from ci_toolkit.images.limits import Budget
+
+_NEW: Final = (b"070701", b"070702")
+_OLD: Final = b"070707"
+_NEW_SIZE: Final = 110
+_NUMBERS: Final = struct.Struct(">13I")
+_OLD_SIZE: Final = 76
+_TRAILER: Final = "TRAILER!!!"
+_NAME_MAX: Final = 1 << 16
+# Header and most names come with one read.
+_GLIMPSE: Final = 512
+
+
+# Device and inode number.
+_File = tuple[tuple[int, int], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """One header, decoded; `start` is where it lies, `content` where its bytes begin, `end` where the next one may."""
+
+    name: str
+    ino: int
+    mode: int
+    uid: int
+    gid: int
+    links: int
+    mtime: int
+    size: int
+    device: tuple[int, int]
+    origin: tuple[int, int]
+    start: int
+    content: int
+    end: int
+
+
+def recognise(data: Data) -> bool:
+    return data.read_at(0, 6) in (*_NEW, _OLD)
+
+
+def read(data: Data, budget: Budget) -> Container:
+    """Read all members; what follows the last archive, compressed or not, becomes a member without a name.
+
+    Raises UnreadableError for an archive that is damaged or cut.
+    """
+    entries: list[Entry] = []
+    links = _Links()
+    position = 0
+    rest = data.size
+    while True:
+        member = _member(data, position)
+        position = member.end
+        # Trailers too: there may be millions of archives with nothing in them.
+        budget.member(member.name)
+        if member.name != _TRAILER:
+            entry = _entry(data, member, budget)
+            if member.links > 1 and entry.kind is Kind.FILE:
+                links.note(len(entries), member, entry)
+            entries.append(entry)
+            continue
+        # Inode numbers begin anew with each archive.
+        links.settle(entries)
+        rest = _skip_zeros(data, member.content)
+        position = rest
+        if rest == data.size or data.read_at(rest, 6) not in (*_NEW, _OLD):
+            break
+    if rest < data.size:
+        entries.append(
+            Entry(path="", kind=Kind.STREAM, size=data.size - rest, data=data.window(rest, data.size - rest))
+        )
+    return Container(format="cpio", entries=tuple(entries), remainder="headers")
+
+
+class _Links:
+    """Hard links of one archive: of those to one file only one need carry the bytes; the old form repeats them."""
+
+    def __init__(self) -> None:
+        self._carriers: dict[_File, Entry] = {}
+        self._without: list[tuple[int, _File]] = []
+
+    def note(self, index: int, member: _Member, entry: Entry) -> None:
+        file = member.origin, member.ino
+        if member.size:
+            self._carriers[file] = entry
+        else:
+            self._without.append((index, file))
+
+    def settle(self, entries: list[Entry]) -> None:
+        """Give those without bytes the ones of their file, and forget the archive."""
+        for index, file in self._without:
+            if (carrier := self._carriers.get(file)) is not None:
+                entries[index] = replace(entries[index], size=carrier.size, data=carrier.data)
+        self._carriers.clear()
+        self._without.clear()
+
+
+def _entry(data: Data, member: _Member, budget: Budget) -> Entry:
+    kind = KIND_OF_MODE.get(member.mode & 0o170000)
+    if kind is None:
+        raise UnreadableError(f"member {member.name!r} has no type")
+    content = data.window(member.content, member.size)
+    if kind is Kind.SYMLINK:
+        if member.size > _NAME_MAX:
+            raise UnreadableError(f"a symbolic link of {member.size} bytes")
+        budget.attribute(member.size)
+    return Entry(
+        path=member.name,
+        kind=kind,
+        size=member.size,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        mtime_ns=member.mtime * 1_000_000_000,
+        target=text(content.read_at(0, member.size)) if kind is Kind.SYMLINK else None,
+        device=member.device if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
+        inode=member.ino,
+        facts=(Fact(name="link_count", value=member.links),) if member.links > 1 and kind is Kind.FILE else (),
+        record=(member.start, member.content - member.start),
+        data=content if kind is Kind.FILE else None,
+    )
+
+
+def _member(data: Data, position: int) -> _Member:
+    raw = data.read_at(position, _GLIMPSE)
+    magic = raw[:6]
+    try:
+        if magic in _NEW and len(raw) >= _NEW_SIZE:
+            return _new(data, raw, position)
+        if magic == _OLD and len(raw) >= _OLD_SIZE:
+            return _old(data, raw, position)
+    except ValueError as error:
+        raise UnreadableError(f"the cpio header at byte {position} is damaged") from error
+    if len(raw) < _OLD_SIZE:
+        raise UnreadableError(f"the cpio archive ends at byte {data.size}, before its trailer: it is cut")
+    raise UnreadableError(f"there is no cpio header at byte {position}")
+
+
+def _new(data: Data, raw: bytes, position: int) -> _Member:
+    fields = raw[6:_NEW_SIZE]
+    # Without this, signs and blanks would pass for numbers, and negative sizes lead backwards.
+    if not fields.isalnum():
+        raise ValueError
+    ino, mode, uid, gid, links, mtime, size, major, minor, device_major, device_minor, name_size, _ = _NUMBERS.unpack(
+        bytes.fromhex(fields.decode("ascii"))
+    )
+    name = _name(data, raw, position, _NEW_SIZE, name_size)
+    content = _aligned(position + _NEW_SIZE + name_size)
+    return _placed(
+        data,
+        _Member(
+            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
+            device=(device_major, device_minor), origin=(major, minor),
+            start=position, content=content, end=_aligned(content + size),
+        ),
+    )  # fmt: skip
+
+
+def _old(data: Data, raw: bytes, position: int) -> _Member:
+    if not raw[6:_OLD_SIZE].isdigit():
+        raise ValueError
+    widths = (6, 6, 6, 6, 6, 6, 6, 11, 6, 11)
+    values = []
+    start = 6
+    for width in widths:
+        values.append(int(raw[start : start + width], 8))
+        start += width
+    origin, ino, mode, uid, gid, links, device, mtime, name_size, size = values
+    name = _name(data, raw, position, _OLD_SIZE, name_size)
+    content = position + _OLD_SIZE + name_size
+    return _placed(
+        data,
+        _Member(
+            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
+            device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
+            start=position, content=content, end=content + size,
+        ),
+    )  # fmt: skip
+
+
+def _placed(data: Data, member: _Member) -> _Member:
+    if member.content + member.size > data.size and member.name != _TRAILER:
+        raise UnreadableError(f"member {member.name!r} ends after byte {data.size}, where the archive ends: it is cut")
+    return member
+
+
+def _name(data: Data, raw: bytes, position: int, header: int, size: int) -> str:
+    if not 0 < size <= _NAME_MAX:
+        raise UnreadableError(f"the cpio header at byte {position} is damaged")
+    name = raw[header : header + size] if header + size <= len(raw) else data.read_at(position + header, size)
+    if len(name) < size:
+        raise UnreadableError(f"the cpio archive ends at byte {data.size}, inside a name: it is cut")
+    return text(name.rstrip(b"\0"))
+
+
+def _aligned(position: int) -> int:
+    return position + 3 & ~3
+
+
+def _skip_zeros(data: Data, position: int) -> int:
+    """Return where the next byte that is not zero lies, or the end."""
+    while position < data.size:
+        chunk = data.read_at(position, 1 << 16)
+        rest = chunk.lstrip(b"\0")
+        if rest:
+            return position + len(chunk) - len(rest)
+        position += len(chunk)
+    return data.size

@@ -1,0 +1,98 @@
+"""A member of an archive that is compressed as one stream: unpacked, into a file without a name, when it is read."""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Final, Protocol
+
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.archives.spool import spooled
+from ci_toolkit.images.data import Data
+from ci_toolkit.images.limits import Budget
+
+_CHUNK: Final = 1 << 18
+
+
+class Inflater(Protocol):
+    """A decompressor whose output is bounded by max_length."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class Deflate:
+    """zlib's decompressor of a stream without a header, in the shape of the others."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=-15)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class Inflated:
+    """The root of one member's bytes; `place` is where they lie, compressed, in the archive."""
+
+    def __init__(self, place: Data, size: int, start: Callable[[], Inflater], budget: Budget) -> None:
+        self.place = place
+        self.size = size
+        self._start = start
+        self._budget = budget
+        self._found: Data | None = None
+        # Both sides of a comparison may read it, and digests beside them.
+        self._lock = Lock()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._unpacked().read_at(offset, length)
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        self._unpacked().read_into(buffer, offset)
+
+    def _unpacked(self) -> Data:
+        with self._lock:
+            if self._found is None:
+                self._budget.stream()
+                try:
+                    self._found = spooled(self._pieces(), self._budget)
+                except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError) as error:
+                    raise UnreadableError(f"a compressed member is damaged: {error}") from error
+            return self._found
+
+    def _pieces(self) -> Iterator[bytes]:
+        inflater = self._start()
+        position = size = 0
+        while not inflater.eof:
+            chunk = b""
+            if inflater.needs_input:
+                chunk = self.place.read_at(position, _CHUNK)
+                position += len(chunk)
+            piece = inflater.decompress(chunk, _CHUNK)
+            size += len(piece)
+            if size > self.size or (not piece and not chunk and not inflater.eof):
+                break
+            yield piece
+        if size != self.size:
+            raise UnreadableError(
+                f"a compressed member does not hold the {self.size} bytes that it says: it is damaged"
+            )
+
+
+def starter(method: int) -> Callable[[], Inflater] | None:
+    """Return what unpacks METHOD, as zip numbers them; None for one that is not known."""
+    starters: dict[int, Callable[[], Inflater]] = {8: Deflate, 12: bz2.BZ2Decompressor}
+    return starters.get(method)

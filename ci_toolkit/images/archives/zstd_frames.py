@@ -1,0 +1,62 @@
+"""Where the frames of a zstd stream begin and end (RFC 8878), found without decompressing."""
+
+from typing import Final
+
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.archives.padding import zeros
+from ci_toolkit.images.data import Data
+from ci_toolkit.images.limits import Budget
+
+MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE: Final = frozenset(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
+_RLE: Final = 1
+_RESERVED: Final = 3
+
+
+def is_frame(magic: bytes) -> bool:
+    return magic == MAGIC or magic in _SKIPPABLE
+
+
+def frame_end(data: Data, start: int, budget: Budget) -> int:
+    """Return where the frame at START ends. Raises UnreadableError when it is damaged or cut."""
+    budget.stream()
+    head = data.read_at(start, 18)
+    if head[:4] in _SKIPPABLE and len(head) >= 8:
+        return _within(data, start + 8 + int.from_bytes(head[4:8], "little"))
+    if head[:4] != MAGIC or len(head) < 5:
+        raise UnreadableError(f"there is no zstd frame at byte {start}")
+    descriptor = head[4]
+    single = descriptor >> 5 & 1
+    size_field = (single, 2, 4, 8)[descriptor >> 6]
+    position = start + 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + size_field
+    last = 0
+    while not last:
+        budget.stream()
+        raw = data.read_at(position, 3)
+        if len(raw) < 3:
+            raise UnreadableError(f"the zstd stream ends at byte {data.size}, inside a frame: it is cut")
+        header = int.from_bytes(raw, "little")
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        if kind == _RESERVED:
+            raise UnreadableError(f"the zstd block at byte {position} is damaged")
+        position += 3 + (1 if kind == _RLE else size)
+    return _within(data, position + (4 if descriptor & 4 else 0))
+
+
+def parts(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
+    """Return the spans (offset, length) of frames in a row, which zeros part from each other, and where all end."""
+    found: list[tuple[int, int]] = []
+    end = 0
+    while is_frame(data.read_at(end, 4)):
+        start = end
+        while is_frame(data.read_at(end, 4)):
+            end = frame_end(data, end, budget)
+        found.append((start, end - start))
+        end += zeros(data, end)
+    return found, end
+
+
+def _within(data: Data, end: int) -> int:
+    if end > data.size:
+        raise UnreadableError(f"the zstd stream ends at byte {data.size}, inside a frame: it is cut")
+    return end

@@ -1,0 +1,1 @@
+"""Databases and caches: what they hold, as lines of text."""

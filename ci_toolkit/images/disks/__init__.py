@@ -1,0 +1,1 @@
+"""Virtual disks: containers of one raw disk, for hypervisors."""

@@ -1,0 +1,1 @@
+"""Executables that carry other files."""

@@ -1,0 +1,1 @@
+"""File systems read from their bytes, without mounting."""

@@ -1,0 +1,1 @@
+"""Partition tables: where a disk's partitions lie."""

@@ -1,0 +1,1 @@
+"""What is built: the configuration mkosi reports, its command line, and what came out."""

@@ -1,0 +1,109 @@
+"""One image from start to end: find, choose, build, build again elsewhere, compare, explain. READ THIS FIRST."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ci_toolkit.ci.detect import detect
+from ci_toolkit.compare import deep, explain, walk
+from ci_toolkit.compare.comparison import Comparison, Verdict
+from ci_toolkit.compare.facts import Facts
+from ci_toolkit.compare.walk import Look
+from ci_toolkit.console import Console
+from ci_toolkit.host import environment
+from ci_toolkit.host.environment import NORMAL, Environment, Variation
+from ci_toolkit.mkosi import build as building
+from ci_toolkit.mkosi.build import Build
+from ci_toolkit.reports.report import Report
+from ci_toolkit.runners.runner import Place
+from ci_toolkit.site import Site, Wishes, open_site
+
+
+def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Report:
+    """Build the image twice, in two different surroundings, and explain any difference."""
+    with open_site(wishes, environ, console) as site:
+        with console.step("First build"):
+            first = site.build(NORMAL, "first")
+        surroundings, kept = _second(site.place, wishes.vary)
+        with console.step("Second build, in other surroundings"):
+            second = site.build(surroundings, "second", reuse_metadata=True)
+        with console.step("Comparison"):
+            facts = _facts(site, (first, second), surroundings)
+            look = deep.Diffoscope(program=deep.find(environ), facts=facts).look if wishes.deep else None
+            comparison = _compare(first, second, look)
+            findings = explain.explain(comparison.differences if comparison else (), facts)
+        verdict = comparison.verdict if comparison else Verdict.IDENTICAL
+        builds = site.finish((first, second), identical=verdict is Verdict.IDENTICAL)
+        return replace(
+            _report(site, builds, environ),
+            verdict=verdict,
+            comparison=comparison,
+            findings=findings,
+            explained_bytes=explain.explained_bytes(findings),
+            variations=(*_variations(surroundings, first, second), *kept),
+        )
+
+
+def build(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Report:
+    """Build the image once."""
+    with open_site(wishes, environ, console) as site:
+        with console.step("Build"):
+            only = site.build(NORMAL, "first")
+        return _report(site, site.finish((only,), identical=True), environ)
+
+
+def _second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Variation, ...]]:
+    """Return the second build's surroundings, and what was wanted but cannot be varied here."""
+    refused = {name: reason for name, reason in place.cannot_vary.items() if name in wanted}
+    kept = tuple(Variation(name=name, first="", second="", skipped=reason) for name, reason in sorted(refused.items()))
+    return environment.varied(wanted - set(refused)), kept
+
+
+def _variations(second: Environment, *builds: Build) -> tuple[Variation, ...]:
+    times = [datetime.fromtimestamp(one.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in builds]
+    return tuple(
+        replace(variation, first=times[0], second=times[1]) if variation.name == "time" else variation
+        for variation in environment.differences(NORMAL, second)
+    )
+
+
+def _compare(first: Build, second: Build, look: Look | None) -> Comparison | None:
+    """Compare the main outputs, or the first artefacts that differ; None when every digest agrees."""
+    if (first.directory / first.image).is_dir():
+        comparison = walk.compare(first.directory / first.image, second.directory / second.image, look=look)
+        return None if comparison.verdict is Verdict.IDENTICAL else comparison
+    if building.same(first.artefacts, second.artefacts):
+        return None
+    if {one.name for one in first.artefacts} != {one.name for one in second.artefacts}:
+        return walk.compare(first.directory, second.directory, look=look)
+    others = {artefact.name: artefact for artefact in second.artefacts}
+    name = next(artefact.name for artefact in first.artefacts if artefact != others[artefact.name])
+    return walk.compare(first.directory / name, second.directory / name, look=look)
+
+
+def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -> Report:
+    where = site.source.directory
+    return Report(
+        title=site.source.root.name if where == Path() else where.as_posix(),
+        verdict=Verdict.IDENTICAL,
+        comparison=None,
+        builds=builds,
+        facts=(("runner", site.place.description), *site.plan.facts),
+        notes=site.plan.notes,
+        job=detect(environ),
+    )
+
+
+def _facts(site: Site, builds: tuple[Build, ...], second: Environment) -> Facts:
+    """Return what the rules may know of the two builds."""
+    clocks = [int(one.started) for one in builds]
+    return Facts(
+        distribution=site.plan.config.distribution,
+        format=site.plan.config.format,
+        epoch=site.plan.used_epoch,
+        first_clock=clocks[0],
+        second_clock=clocks[-1],
+        first=NORMAL,
+        second=second,
+    )

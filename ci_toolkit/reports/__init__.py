@@ -1,0 +1,1 @@
+"""Tell: a report becomes text for a terminal, a comment, a machine."""

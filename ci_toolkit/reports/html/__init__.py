@@ -1,0 +1,1 @@
+"""One HTML page that needs nothing else: no file beside it, no request to anywhere."""

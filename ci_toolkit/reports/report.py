@@ -1,0 +1,34 @@
+"""The one value that every renderer reads."""
+
+from dataclasses import dataclass
+
+from ci_toolkit.ci.job import Job
+from ci_toolkit.compare.comparison import Comparison, Verdict
+from ci_toolkit.compare.finding import Finding
+from ci_toolkit.host.environment import Variation
+from ci_toolkit.mkosi.build import Build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A comparison, explained; of two given images, or of two builds of one configuration.
+
+    `title` names the image ("examples/debian"); `verdict` comes from the digests of every artefact; `comparison` is
+    None when all digests agree (nothing was left to compare) and None with verdict DIFFERENT never happens.
+    `builds` and `variations` are empty for a plain `compare`. `facts` are lines of what was used, as (name, value):
+    runner, mkosi, SOURCE_DATE_EPOCH, seed, tools. `findings` are in the order to read them; a finding with
+    `consequence_of` is shown under its causes. `explained_bytes` is how many of the differing bytes a finding
+    with a named cause accounts for. `notes` are warnings to keep with the result.
+    """
+
+    title: str
+    verdict: Verdict
+    comparison: Comparison | None
+    findings: tuple[Finding, ...] = ()
+    explained_bytes: int = 0
+    builds: tuple[Build, ...] = ()
+    variations: tuple[Variation, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    job: Job | None = None
+    artifact_url: str | None = None

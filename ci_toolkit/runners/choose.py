@@ -1,0 +1,38 @@
+"""Choose where to build: the first runner without an obstacle, or every runner's reasons at once."""
+
+from typing import Final, cast
+
+from ci_toolkit.errors import HostError
+from ci_toolkit.host.capabilities import Capabilities
+from ci_toolkit.runners import container, unprivileged, vm
+from ci_toolkit.runners.runner import Runner
+
+# In the order in which `auto` tries them: the quickest and least demanding first.
+RUNNERS: Final = (
+    cast("Runner", unprivileged),
+    cast("Runner", container),
+    cast("Runner", vm),
+)
+
+
+def choose(capabilities: Capabilities, wanted: str = "auto") -> Runner:
+    """Return the runner WANTED, or for "auto" the first of RUNNERS that has no obstacle.
+
+    Raises HostError with every obstacle of every runner considered.
+    """
+    considered = [runner for runner in RUNNERS if wanted in ("auto", runner.NAME)]
+    reasons: list[str] = []
+    for runner in considered:
+        obstacles = runner.obstacles(capabilities)
+        if not obstacles:
+            return runner
+        reasons.extend(f"{runner.NAME}: {obstacle}" for obstacle in obstacles)
+    raise HostError(
+        "nothing here can run the build\n" + "\n".join(reasons),
+        hint="`ci-toolkit doctor` tells what to change for each of them.",
+    )
+
+
+def verdicts(capabilities: Capabilities) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each runner's name and its obstacles, in the order of RUNNERS, for the doctor."""
+    return tuple((runner.NAME, runner.obstacles(capabilities)) for runner in RUNNERS)

@@ -1,0 +1,250 @@
+"""Build in the toolkit's own image, started by a Docker engine without privileges."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ci_toolkit import settings
+from ci_toolkit.errors import HostError
+from ci_toolkit.host.capabilities import Capabilities
+from ci_toolkit.host.environment import Environment
+from ci_toolkit.process import Command, Completed
+from ci_toolkit.runners.runner import EMPTY, INSIDE, Request
+from ci_toolkit.runners.sandbox import NamespaceSandbox
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+NAME = "container"
+
+# The image that `make image` builds, and the one that a release publishes; the first that there is gets used.
+LOCAL_IMAGE: Final = "ci-toolkit:local"
+PUBLISHED_IMAGE: Final = "ghcr.io/archlinux/mkosi-action:v1"
+PYTHON: Final = "/opt/ci-toolkit/bin/python"
+
+# On each container of a run, with a value of its own, so that one that was interrupted finds all of them.
+RUN_LABEL: Final = "org.archlinux.ci-toolkit.run"
+
+# A part of what Docker gives every container; nothing is added. SETUID, SETGID and SETFCAP are what the kernel asks
+# of the one who writes an id map; the others hand the build's files to its root and back.
+CAPABILITIES: Final = ("SETUID", "SETGID", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL")
+
+
+def obstacles(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return what keeps a container from being started here."""
+    engine = capabilities["docker-engine"]
+    return () if engine.available else (f"{engine.name}: {engine.reason}",)
+
+
+@contextmanager
+def start(request: Request) -> Iterator["ContainerPlace"]:
+    """Start a container of the toolkit's image and remove it at the end.
+
+    Raises HostError when the engine cannot be reached, has no such image and cannot pull it, or refuses the container.
+    """
+    from docker import from_env
+
+    with _refusals():
+        client = from_env(environment=dict(request.environ))
+    labels = {RUN_LABEL: uuid.uuid4().hex}
+    try:
+        with _refusals():
+            image = _image(client, request)
+            profile = _profile(client, image, labels)
+        try:
+            with _refusals():
+                container = _create(client, image, profile, labels, request)
+                container.start()
+            yield ContainerPlace(container=container, image=image, request=request)
+        finally:
+            # Before the files go: an interrupted build must not go on writing meanwhile.
+            _take_away(client, labels, request)
+            _give_back(client, image, labels, request)
+    finally:
+        _take_away(client, labels, request)
+        client.close()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what the Docker engine, or the way to it, says into a HostError."""
+    from docker.errors import DockerException
+    from requests import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise HostError(f"the Docker engine refused: {error}", hint="See `ci-toolkit doctor`.") from error
+
+
+def _take_away(client: "DockerClient", labels: Mapping[str, str], request: Request) -> None:
+    """Remove every container of this run, also one that was being made when the run was interrupted."""
+    wanted = [f"{name}={value}" for name, value in labels.items()]
+    try:
+        with _refusals():
+            for container in client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True):
+                container.remove(force=True, v=True)
+    except HostError as error:
+        request.console.warn(f"a container of the build is not gone: {error.message}")
+
+
+def _image(client: "DockerClient", request: Request) -> str:
+    """Return the name of the image to use, pulled if it has to be."""
+    from docker.errors import APIError, ImageNotFound
+
+    named = settings.value("image", request.environ)
+    for name in (named,) if named else (LOCAL_IMAGE, PUBLISHED_IMAGE):
+        try:
+            client.images.get(name)
+        except ImageNotFound:
+            continue
+        return name
+    wanted = named or PUBLISHED_IMAGE
+    request.console.say(f"Pulling {wanted}")
+    try:
+        client.images.pull(wanted)
+    except APIError as error:
+        raise HostError(
+            f"the image {wanted} is not here and cannot be pulled: {error.explanation}",
+            hint="Run `make image` in the toolkit's checkout, or name another image in CI_TOOLKIT_IMAGE.",
+        ) from error
+    return wanted
+
+
+def _profile(client: "DockerClient", image: str, labels: Mapping[str, str]) -> str:
+    """Return the seccomp profile that the image carries: it was made there, from Docker's default."""
+    output = client.containers.run(
+        image, ["seccomp"], remove=True, network_mode="none", cap_drop=["ALL"], labels=dict(labels)
+    )
+    return bytes(output).decode()
+
+
+def _create(
+    client: "DockerClient", image: str, profile: str, labels: Mapping[str, str], request: Request
+) -> "Container":
+    security = [f"seccomp={profile}", "no-new-privileges"]
+    if _uses_apparmor(client):
+        # docker-default refuses every mount, also those inside the build's own namespace.
+        security.append("apparmor=unconfined")
+    return client.containers.create(
+        image,
+        entrypoint=["sleep", "infinity"],
+        init=True,
+        cap_drop=["ALL"],
+        cap_add=list(CAPABILITIES),
+        security_opt=security,
+        user="0:0",
+        labels=dict(labels),
+        volumes=_volumes(request),
+    )
+
+
+def _give_back(client: "DockerClient", image: str, labels: Mapping[str, str], request: Request) -> None:
+    """Empty the scratch directory and give the package cache to the caller, where he could not do it himself."""
+    if os.getuid() == 0:
+        return
+    try:
+        with _refusals():
+            client.containers.run(
+                image,
+                ["-c", f"{EMPTY}; chown -R {os.getuid()}:{os.getgid()} {INSIDE}"],
+                entrypoint="sh",
+                remove=True,
+                network_mode="none",
+                cap_drop=["ALL"],
+                cap_add=["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+                labels=dict(labels),
+                volumes=_volumes(request),
+            )
+    except HostError as error:
+        request.console.warn(f"the build's files were not given back: {error.message}")
+
+
+def _volumes(request: Request) -> dict[str, dict[str, str]]:
+    mounts = ((request.scratch, INSIDE), (request.packages, INSIDE / "packages"))
+    return {os.fspath(outside): {"bind": os.fspath(inside), "mode": "rw"} for outside, inside in mounts}
+
+
+def _uses_apparmor(client: "DockerClient") -> bool:
+    return any("apparmor" in option for option in client.info().get("SecurityOptions", ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPlace:
+    """A running container of the toolkit's image."""
+
+    container: "Container"
+    image: str
+    request: Request
+
+    @property
+    def cannot_vary(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def description(self) -> str:
+        return f"container: {self.image}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+
+    def sandbox(self, environment: Environment) -> NamespaceSandbox:
+        """Return a sandbox in the container with the surroundings ENVIRONMENT."""
+        return NamespaceSandbox(
+            environment=environment,
+            execute=self.execute,
+            python=PYTHON,
+            scratch=self.request.scratch,
+            packages=self.request.packages,
+            bind=False,
+            may_chown=True,
+        )
+
+    def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
+        """Run COMMAND as the container's root and wait for it; see process.run. Raises HostError when it is gone."""
+        client = self.container.client
+        assert client is not None
+        api = client.api
+        # The engine would add the image's own environment.
+        variables = (f"{name}={value}" for name, value in command.environment.items())
+        streams = (_Lines(on_line=on_line), _Lines(on_line=on_line))
+        with _refusals():
+            started = api.exec_create(
+                self.container.id,
+                ["env", "--ignore-environment", *variables, *command.argv],
+                workdir=os.fspath(command.directory or "/"),
+            )
+            for chunks in api.exec_start(started["Id"], stream=True, demux=True):
+                for lines, chunk in zip(streams, chunks, strict=True):
+                    lines.feed(chunk or b"")
+            exit_code = api.exec_inspect(started["Id"])["ExitCode"]
+        if exit_code is None:
+            raise HostError("the build's container ended before the build", hint="Did it run out of memory?")
+        stdout, stderr = (lines.close() for lines in streams)
+        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr)
+
+
+@dataclass(kw_only=True)
+class _Lines:
+    """Puts the chunks of one stream together again and hands on each line as it is whole."""
+
+    on_line: Callable[[str], None] | None
+    seen: bytearray = field(default_factory=bytearray)
+    handed_on: int = 0
+
+    def feed(self, chunk: bytes) -> None:
+        self.seen += chunk
+        while (end := self.seen.find(b"\n", self.handed_on)) >= 0:
+            self._hand_on(end + 1)
+
+    def close(self) -> str:
+        """Hand on a last line without a newline, and return the whole."""
+        if self.handed_on < len(self.seen):
+            self._hand_on(len(self.seen))
+        return self.seen.decode(errors="backslashreplace")
+
+    def _hand_on(self, end: int) -> None:
+        if self.on_line is not None:
+            self.on_line(self.seen[self.handed_on : end].decode(errors="backslashreplace"))
+        self.handed_on = end

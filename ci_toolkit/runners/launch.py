@@ -1,0 +1,185 @@
+"""Start a program as root of a new user namespace with all its ids, in given surroundings.
+
+    python -m ci_toolkit.runners.launch '{"first_id": 0, "hostname": "x", …}' -- mkosi build
+
+mkosi run by a plain user maps one id and suppresses chown, and run as root it wants CAP_SYS_ADMIN. Here the child
+unshares, the parent, which has CAP_SETUID and CAP_SETGID or may call newuidmap, writes the id maps, and the child
+becomes uid 0 of its own namespace: every owner in the image is right and nothing on the host was privileged.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from ci_toolkit.host.namespaces import write_id_maps
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWUSER: Final = 0x10000000
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+
+# The exit code for "the namespace could not be made", apart from all that a build returns.
+NOT_STARTED: Final = 125
+
+# How often what a program left is asked to end, at what pauses, and from when on it is not asked.
+_ATTEMPTS: Final = 120
+_KILLED_FROM: Final = 100
+_PAUSE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the child is given.
+
+    `first_id` is the id outside that is root inside, `cpus` how many processors it may use (None: all), `binds`
+    directories and the paths under which they appear inside, in order, `directory` where the program starts.
+    """
+
+    first_id: int
+    hostname: str
+    cpus: int | None
+    umask: int
+    binds: tuple[tuple[str, str], ...] = ()
+    directory: str = "/"
+
+    def argument(self) -> str:
+        """Return the form in which `main` reads it."""
+        return json.dumps(asdict(self))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command after "--" and return its exit code, 128 + N when signal N ended it."""
+    surroundings = Surroundings(**json.loads(arguments[0]))
+    argv = arguments[arguments.index("--") + 1 :]
+    for _, target in surroundings.binds[:1]:
+        Path(target).mkdir(parents=True, exist_ok=True)
+    ready, child_is_ready = os.pipe()
+    mapped, ids_are_mapped = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ready)
+        os.close(ids_are_mapped)
+        _become(surroundings, argv, child_is_ready, mapped)
+    os.close(child_is_ready)
+    os.close(mapped)
+    # Whoever ends this program means the build.
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: _forward(child, number, received))
+    if os.read(ready, 1):
+        refused = write_id_maps(child, first_id=surroundings.first_id)
+        if refused is None:
+            os.write(ids_are_mapped, b"x")
+        else:
+            _complain(f"the id maps were refused: {refused}")
+    os.close(ids_are_mapped)
+    _, status = os.waitpid(child, 0)
+    if received:
+        _end_others()
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _become(surroundings: Surroundings, argv: list[str], ready: int, mapped: int) -> NoReturn:
+    """In the child: make the namespaces, wait for the ids, and turn into the program."""
+    try:
+        _enter(surroundings, ready, mapped)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        os._exit(NOT_STARTED)
+    try:
+        # The pipes are close-on-exec; the program is looked up in the PATH that it was given.
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        _complain(f"{argv[0]}: {'not found' if missing else error.strerror}")
+        os._exit(127 if missing else 126)
+    finally:
+        os._exit(NOT_STARTED)
+
+
+def _enter(surroundings: Surroundings, ready: int, mapped: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS) != 0:
+        raise OSError(ctypes.get_errno(), f"unshare was refused: {os.strerror(ctypes.get_errno())}")
+    os.write(ready, b"x")
+    if not os.read(mapped, 1):
+        os._exit(NOT_STARTED)
+    # Before the ids change: the one who called may search the directories above a source, the build's root may not.
+    for source, target in surroundings.binds:
+        _bind(libc, source, target)
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    socket.sethostname(surroundings.hostname)
+    os.chdir(surroundings.directory)
+    if surroundings.cpus is not None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: surroundings.cpus])
+    os.umask(surroundings.umask)
+    # Python ignores two of them, and whoever started us (nohup, a job in the background) may ignore more: a program
+    # would go on ignoring what it was handed.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _bind(libc: ctypes.CDLL, source: str, target: str) -> None:
+    Path(target).mkdir(parents=True, exist_ok=True)
+    if libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND | MS_REC, None) != 0:
+        raise OSError(ctypes.get_errno(), f"bind mount on {target}: {os.strerror(ctypes.get_errno())}")
+
+
+def _forward(child: int, number: int, received: list[int]) -> None:
+    received.append(number)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, number)
+
+
+def _end_others() -> None:
+    """End what the program left in our process group, where nobody else can be in it.
+
+    More than once: a shell's child that has not become its program yet may lose a signal.
+    """
+    if os.getpgrp() != os.getpid():
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for attempt in range(_ATTEMPTS):
+        others = _others()
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM if attempt < _KILLED_FROM else signal.SIGKILL)
+        if not others:
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _others() -> list[int]:
+    """Return the living processes of our group but ourselves."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit() or int(place.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything: state, parent, process group.
+            text = (place / "stat").read_text(encoding="utf-8", errors="replace")
+            state, _, group = text.rpartition(")")[2].split()[:3]
+            if state not in "ZX" and int(group) == os.getpid():
+                found.append(int(place.name))
+    return found
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"ci-toolkit: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""The directories of one run: a scratch directory beside the output, the package cache, and an output that is whole."""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ci_toolkit.console import Console
+from ci_toolkit.errors import HostError, UsageError
+from ci_toolkit.mkosi.source import MARK, RUN
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """`scratch` appears in the build, `packages` is kept between runs, `staged` becomes `output` at the very end."""
+
+    scratch: Path
+    packages: Path
+    staged: Path
+    output: Path
+
+    def publish(self) -> None:
+        """Put the staged files in the place of the output, in one step where it is no mount point."""
+        (self.staged / MARK).touch()
+        old = self.staged.parent / "replaced"
+        if not self._replaceable(old):
+            self._fill()
+            return
+        try:
+            self.staged.rename(self.output)
+        except BaseException:
+            if old.exists():
+                old.rename(self.output)
+            raise
+
+    def rescue(self, log: Path) -> Path:
+        """Move the LOG of a failed build beside the output, which stays as it was, and return where it is.
+
+        Where the output is a volume of its own, what is beside it would be lost: then the log goes into it.
+        """
+        target = self.output.with_name(f"{self.output.name}.{log.name}")
+        if self._is_inside():
+            (self.output / MARK).touch()
+            target = self.output / f"failed.{log.name}"
+        return log.rename(target)
+
+    def _is_inside(self) -> bool:
+        return self.staged.is_relative_to(self.output)
+
+    def _replaceable(self, old: Path) -> bool:
+        """Move what is in the output's place to OLD; tell whether that could be done."""
+        if self._is_inside():
+            return False
+        try:
+            if self.output.exists():
+                self.output.rename(old)
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.EXDEV):  # a bind mount from the same file system
+                return False
+            raise
+        return True
+
+    def _fill(self) -> None:
+        """Replace what is in the output, which itself cannot be moved."""
+        (self.output / MARK).touch()
+        for path in self.output.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                if not self.staged.is_relative_to(path):
+                    shutil.rmtree(path)
+            elif path.name != MARK:
+                path.unlink()
+        for path in self.staged.iterdir():
+            shutil.move(path, self.output / path.name)
+
+
+@contextmanager
+def open_workshop(output: Path, environ: Mapping[str, str], console: Console) -> Iterator[Workshop]:
+    """Make the directories for a run whose result goes to OUTPUT, and take away what is not the result.
+
+    Raises UsageError when OUTPUT holds files that the toolkit did not put there, HostError when nothing can be written
+    there or, also later, when the file system is full.
+    """
+    try:
+        output = output.resolve()
+        _check(output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        base = _base(output)
+    except OSError as error:
+        raise HostError(
+            f"{error.filename or output}: {error.strerror}", hint="Name an --output that can be written."
+        ) from error
+    try:
+        with _packages(environ, base, console) as packages:
+            yield Workshop(
+                scratch=_plain(base / "scratch"), packages=packages, staged=_plain(base / "staged"), output=output
+            )
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        hint = f"Free space, or name an --output on a larger file system than that of {output.parent}."
+        raise HostError(f"the disk is full{where}", hint=hint) from error
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+        if base.exists():
+            console.warn(f"{base} could not be removed whole", hint="Some files in it belong to another user.")
+
+
+def _check(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is not a directory", hint="Name another --output.")
+    if not output.is_dir() or (output / MARK).exists():
+        return
+    if any(not path.name.startswith(RUN) for path in output.iterdir()):
+        raise UsageError(f"{output} holds files that are not ours", hint="Name an empty or new directory in --output.")
+
+
+def _base(output: Path) -> Path:
+    """Make the directory of this run on the file system of OUTPUT: beside it, or in it where that cannot be."""
+    if not output.is_mount():
+        try:
+            return Path(tempfile.mkdtemp(prefix=RUN, dir=output.parent))
+        except PermissionError:
+            if not output.is_dir():
+                raise
+    return Path(tempfile.mkdtemp(prefix=RUN, dir=output))
+
+
+def _is_full(error: OSError) -> bool:
+    """Tell whether ERROR, which may be shutil's list of what went wrong, comes from a full disk."""
+    return error.errno in _FULL or (
+        isinstance(error, shutil.Error) and any(os.strerror(number) in str(error) for number in _FULL)
+    )
+
+
+def _plain(path: Path) -> Path:
+    """Make a directory that hands on nothing of the one above it: no setgid bit, no default ACL."""
+    path.mkdir()
+    path.chmod(0o755)
+    for attribute in ("system.posix_acl_default", "system.posix_acl_access"):
+        try:
+            os.removexattr(path, attribute)
+        except OSError:
+            continue
+    return path
+
+
+@contextmanager
+def _packages(environ: Mapping[str, str], base: Path, console: Console) -> Iterator[Path]:
+    """Yield the package cache of this user, or a fresh one while another run has it or where it cannot be had."""
+    packages = _cache(environ) / "ci-toolkit" / "packages"
+    try:
+        if not packages.is_absolute():
+            raise NotADirectoryError
+        packages.mkdir(parents=True, exist_ok=True)
+        lock = (packages.parent / "packages.lock").open("w")
+    except OSError:
+        yield _plain(base / "packages")
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            console.say("Another run has the package cache; this one starts with an empty one")
+            packages = _plain(base / "packages")
+        yield packages
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    """Return the user's cache directory (XDG Base Directory Specification), not absolute where there is none."""
+    named, home = Path(environ.get("XDG_CACHE_HOME", "")), Path(environ.get("HOME", ""))
+    return named if named.is_absolute() else home / ".cache"

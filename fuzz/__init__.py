@@ -1,0 +1,1 @@
+"""Does `ci-toolkit compare` stand hostile images: real ones damaged at random, each in a process with limits."""

@@ -1,0 +1,68 @@
+"""Initrds made of several packed archives: what both have is not unpacked, and everything else is."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bench import run
+
+from ci_toolkit.compare.walk import compare
+from ci_toolkit.images.limits import Limits
+
+
+def packed(directory: Path, **files: bytes) -> bytes:
+    """A cpio archive of FILES, packed by zstd and padded with zeros as the parts of an initrd are."""
+    directory.mkdir()
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+        os.utime(directory / name, (0, 0))
+    archive = run("cpio", "-o", "-H", "newc", "--reproducible", stdin="\n".join(files).encode(), cwd=directory)
+    stream = run("zstd", "-c", stdin=archive)
+    return stream + bytes(4 + -len(stream) % 4)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Three parts, of which the second differs; the first and the third are large when they are unpacked."""
+    common = packed(tmp_path / "common", modules=bytes(1 << 20) + os.urandom(1000))
+    last = packed(tmp_path / "last", firmware=bytes(1 << 20) + os.urandom(1000))
+    images = []
+    for name in ("a", "b"):
+        part = packed(tmp_path / f"part-{name}", shadow=name.encode(), passwd=b"same")
+        image = tmp_path / name
+        image.write_bytes(common + part + last)
+        images.append(image)
+    return images[0], images[1]
+
+
+def test_what_differs_is_named_and_nothing_else(pair: tuple[Path, Path]) -> None:
+    assert {one.path[-1] for one in compare(*pair).differences if one.path} == {"shadow"}
+
+
+def test_a_part_that_both_have_is_not_unpacked(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """Told by a limit that lets through the second part alone."""
+    boots = []
+    for image in pair:
+        boot = tmp_path / f"boot-{image.name}"
+        boot.mkdir()
+        os.utime(image.rename(boot / "initrd"), (0, 0))
+        os.utime(boot, (0, 0))
+        boots.append(boot)
+    compared = compare(*boots, limits=replace(Limits(), decompressed=64 << 10))
+    assert compared.skipped == ()
+    assert {one.path[-1] for one in compared.differences if one.path} == {"initrd", "shadow"}
+
+
+def test_parts_in_another_number_are_all_unpacked(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.write_bytes(pair[0].read_bytes() + packed(tmp_path / "added", hostname=b"x"))
+    assert {one.path[-1] for one in compare(pair[0], more).differences if one.path} == {"hostname"}
+
+
+def test_what_follows_the_last_part_is_not_lost(pair: tuple[Path, Path]) -> None:
+    for image, tail in zip(pair, (b"first", b"other"), strict=True):
+        image.write_bytes(image.read_bytes() + tail)
+    compared = compare(*pair)
+    assert "shadow" in {one.path[-1] for one in compared.differences if one.path}
+    assert any(one.before != one.after and not one.path for one in compared.differences[1:])

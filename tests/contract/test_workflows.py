@@ -1,0 +1,95 @@
+"""action.yml and the workflows, in the eyes of the schemas and of zizmor."""
+
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / "action.yml"
+WORKFLOWS = sorted((ROOT / "workflows/github").glob("*.yml"))
+TEMPLATES = sorted((ROOT / "workflows/gitlab").glob("*.yml"))
+OURS = re.compile(r"archlinux/mkosi-action@v\d+")
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def tool(name: str) -> str:
+    """A program of the development environment, which need not be on PATH."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(*argv: str | Path, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def schema(name: str, file: Path) -> None:
+    completed = run(tool("check-jsonschema"), "--builtin-schema", name, file)
+    assert completed.returncode == 0, completed.stdout
+
+
+def uses(file: Path) -> Iterator[str]:
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"[ -]*uses: *(.*)", line):
+            yield found[1]
+
+
+def test_there_is_something_to_check() -> None:
+    assert WORKFLOWS
+    assert TEMPLATES
+
+
+def test_the_action_fits_the_schema() -> None:
+    schema("vendor.github-actions", ACTION)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_fits_the_schema(file: Path) -> None:
+    schema("vendor.github-workflows", file)
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
+def test_a_template_fits_the_schema(file: Path, tmp_path: Path) -> None:
+    """The schema knows no header; with it the file is two documents."""
+    header, job = file.read_text(encoding="utf-8").split("\n---\n")
+    inputs: dict[str, Any] = yaml.safe_load(header)["spec"]["inputs"]
+    for name, given in inputs.items():
+        job = job.replace(f"$[[ inputs.{name} ]]", str(given["default"]))
+    expanded = tmp_path / ".gitlab-ci.yml"
+    expanded.write_text(job, encoding="utf-8")
+    assert "$[[" not in job
+    schema("vendor.gitlab-ci", expanded)
+
+
+@pytest.mark.parametrize("file", [ACTION, *WORKFLOWS], ids=lambda file: file.name)
+def test_what_is_used_is_named_by_a_commit_and_its_version_but_our_own(file: Path) -> None:
+    found = list(uses(file))
+    assert found
+    assert [one for one in found if not PINNED.fullmatch(one) and not OURS.match(one)] == []
+
+
+def zizmor(*files: Path) -> "subprocess.CompletedProcess[str]":
+    policy = ROOT / "zizmor.yml"
+    return run(tool("zizmor"), "--offline", "--no-progress", "--persona=pedantic", "--config", policy, *files)
+
+
+def test_zizmor_finds_nothing() -> None:
+    completed = zizmor(ACTION, *WORKFLOWS)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+
+
+def test_zizmor_would_find_somebody_elses_tag(tmp_path: Path) -> None:
+    text = WORKFLOWS[0].read_text(encoding="utf-8")
+    changed = tmp_path / "workflow.yml"
+    changed.write_text(re.sub(r"(actions/checkout)@[0-9a-f]{40}", r"\1@v5", text), encoding="utf-8")
+    completed = zizmor(changed)
+    assert completed.returncode != 0
+    assert "unpinned-uses" in completed.stdout

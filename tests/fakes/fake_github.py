@@ -1,0 +1,136 @@
+"""A GitHub with one pull request: archlinux/images#42."""
+
+from typing import Any, Final
+
+from forge_server import Answer, ForgeServer, Request, page
+
+TOKEN: Final = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
+REPOSITORY: Final = "archlinux/images"
+_COMMENTS: Final = f"/repos/{REPOSITORY}/issues/42/comments"
+_COMMENT: Final = f"/repos/{REPOSITORY}/issues/comments/"
+BOT: Final = "github-actions[bot]"
+
+
+class FakeGitHub:
+    """Keeps comments. `login` is None for a token that may not ask who it is, as GITHUB_TOKEN."""
+
+    def __init__(self, prefix: str = "", login: str | None = None, description: str = "github.json") -> None:
+        self.server = ForgeServer(self._answer, prefix, description)
+        self.login = login
+        self.comments: list[dict[str, Any]] = []
+
+    @property
+    def bodies(self) -> list[str]:
+        return [comment["body"] for comment in self.comments]
+
+    def add(self, body: str, login: str = BOT) -> dict[str, Any]:
+        """Add a comment of somebody."""
+        number = 1 + max((comment["id"] for comment in self.comments), default=1000)
+        root = self.server.url
+        comment = {
+            "id": number,
+            "node_id": f"IC_{number}",
+            "url": f"{root}/repos/{REPOSITORY}/issues/comments/{number}",
+            "html_url": f"{self.server.root}/{REPOSITORY}/pull/42#issuecomment-{number}",
+            "issue_url": f"{root}/repos/{REPOSITORY}/issues/42",
+            "body": body,
+            "user": _user(root, login),
+            "created_at": "2027-01-15T08:00:00Z",
+            "updated_at": "2027-01-15T08:00:00Z",
+            "author_association": "CONTRIBUTOR",
+            "performed_via_github_app": None,
+        }
+        self.comments.append(comment)
+        return comment
+
+    def _answer(self, request: Request) -> Answer:
+        if request.headers.get("Authorization") not in (f"token {TOKEN}", f"Bearer {TOKEN}"):
+            return refusal(401, "Bad credentials")
+        if request.path == "/user":
+            if self.login is None:
+                return refusal(403, "Resource not accessible by integration")
+            return Answer(status=200, content=_whole_user(self.server.url, self.login))
+        if request.path == _COMMENTS:
+            return self._list(request) if request.method == "GET" else self._create(request)
+        if request.path.startswith(_COMMENT):
+            return self._one(request, int(request.path.removeprefix(_COMMENT)))
+        return refusal(404, "Not Found")
+
+    def _list(self, request: Request) -> Answer:
+        items, following = page(self.comments, request.query, 30)
+        link = (
+            f'<{self.server.url}{_COMMENTS}?per_page={request.query.get("per_page", 30)}&page={following}>; rel="next"'
+        )
+        return Answer(status=200, content=items, headers={"Link": link} if following else {})
+
+    def _create(self, request: Request) -> Answer:
+        if len(request.json()["body"]) > 65536:
+            return TOO_LONG
+        comment = self.add(request.json()["body"], self.login or BOT)
+        return Answer(status=201, content=comment, headers={"Location": comment["url"]})
+
+    def _one(self, request: Request, number: int) -> Answer:
+        comment = next((comment for comment in self.comments if comment["id"] == number), None)
+        if comment is None:
+            return refusal(404, "Not Found")
+        if request.method == "DELETE":
+            self.comments.remove(comment)
+            return Answer(status=204)
+        if request.method == "PATCH":
+            comment["body"] = request.json()["body"]
+        return Answer(status=200, content=comment)
+
+
+def refusal(status: int, message: str, **headers: str) -> Answer:
+    """What GitHub says to a request that it refuses."""
+    return Answer(
+        status=status,
+        content={"message": message, "documentation_url": "https://docs.github.com/rest"},
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+TOO_LONG: Final = Answer(
+    status=422,
+    content={
+        "message": "Validation Failed",
+        "documentation_url": "https://docs.github.com/rest",
+        "errors": [
+            {
+                "resource": "IssueComment",
+                "field": "data",
+                "code": "unprocessable",
+                "message": "Body is too long (maximum is 65536 characters)",
+            }
+        ],
+    },
+)
+
+
+def _user(root: str, login: str) -> dict[str, Any]:
+    names = ("followers", "following", "gists", "starred", "subscriptions", "organizations", "repos", "events")
+    return {
+        "login": login,
+        "id": sum(login.encode()),
+        "node_id": "U_1",
+        "avatar_url": f"{root}/avatars/1",
+        "gravatar_id": "",
+        "url": f"{root}/users/1",
+        "html_url": f"{root}/1",
+        **{f"{name}_url": f"{root}/users/1/{name}" for name in names},
+        "received_events_url": f"{root}/users/1/received_events",
+        "type": "Bot" if login.endswith("[bot]") else "User",
+        "site_admin": False,
+    }
+
+
+def _whole_user(root: str, login: str) -> dict[str, Any]:
+    unsaid = ("name", "company", "blog", "location", "email", "hireable", "bio", "twitter_username")
+    return {
+        **_user(root, login),
+        **dict.fromkeys(unsaid),
+        **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
+        "user_view_type": "public",
+        "created_at": "2027-01-15T08:00:00Z",
+        "updated_at": "2027-01-15T08:00:00Z",
+    }

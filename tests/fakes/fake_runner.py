@@ -1,0 +1,110 @@
+"""A runner whose mkosi writes what a test tells it to; no Docker engine, no namespace, no packages."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ci_toolkit.host.capabilities import Capabilities
+from ci_toolkit.host.environment import Environment
+from ci_toolkit.process import Command, Completed
+from ci_toolkit.runners.runner import INSIDE, Request
+
+SUMMARY = json.dumps({"Images": [{"Distribution": "custom", "Release": "1", "Format": "tar", "Output": "image"}]})
+
+
+@dataclass(kw_only=True)
+class FakePlace:
+    """A place whose mkosi writes what `content` says for the surroundings that it is given."""
+
+    scratch: Path
+    content: Callable[[Environment], str]
+    exit_code: int = 0
+    words: str = "mkosi speaks\n"
+    cannot_vary: Mapping[str, str] = field(default_factory=dict)
+    description: str = "fake"
+    built: list[tuple[Environment, Command]] = field(default_factory=list)
+
+    def sandbox(self, environment: Environment) -> "FakeMkosi":
+        return FakeMkosi(place=self, environment=environment)
+
+
+@dataclass(kw_only=True)
+class FakeMkosi:
+    """Answers `mkosi summary` and `mkosi build`, and does what the two shell commands of a build would do."""
+
+    place: FakePlace
+    environment: Environment
+
+    def outside(self, path: str | Path) -> Path:
+        return self.place.scratch / Path(path).relative_to(INSIDE)
+
+    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+        exit_code, stdout = 0, ""
+        match command.argv:
+            case ("mkosi", *_, "summary"):
+                stdout = SUMMARY
+            case ("mkosi", *options, "build"):
+                self.place.built.append((self.environment, command))
+                exit_code = self.place.exit_code
+                if on_line is not None:
+                    on_line(self.place.words)
+                output = next(o.split("=")[1] for o in options if o.startswith("--output-directory="))
+                (self.outside(output) / "image.txt").write_text(self.place.content(self.environment))
+            case ("mkdir", "-p", *directories):
+                for directory in directories:
+                    self.outside(directory).mkdir(parents=True, exist_ok=True)
+            case ("rm", "-rf", *paths):
+                for path in paths:
+                    shutil.rmtree(self.outside(path), ignore_errors=True)
+            case _:  # a version that is asked for the report
+                stdout = "fake 1\n"
+        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr="")
+
+    def copy_in(self, source: Path, target: Path) -> None:
+        shutil.copytree(source, self.outside(target), symlinks=True)
+
+    def copy_out(self, source: Path, target: Path) -> None:
+        shutil.move(self.outside(source), target)
+
+
+class FakeRunner:
+    """Starts a FakePlace in the scratch directory that the site made."""
+
+    NAME = "fake"
+
+    def __init__(
+        self,
+        content: Callable[[Environment], str],
+        exit_code: int = 0,
+        words: str = "mkosi speaks\n",
+        **cannot_vary: str,
+    ) -> None:
+        self.content = content
+        self.exit_code = exit_code
+        self.words = words
+        self.cannot_vary = cannot_vary
+        self.place: FakePlace | None = None
+
+    @contextmanager
+    def start(self, request: Request) -> Iterator[FakePlace]:
+        self.place = FakePlace(
+            scratch=request.scratch,
+            content=self.content,
+            exit_code=self.exit_code,
+            words=self.words,
+            cannot_vary=self.cannot_vary,
+        )
+        yield self.place
+
+
+def install(monkeypatch: pytest.MonkeyPatch, runner: FakeRunner) -> FakeRunner:
+    """Let RUNNER be what is chosen, on a machine that nobody looks at."""
+    nothing = Capabilities(capabilities=(), leaks=())
+    monkeypatch.setattr("ci_toolkit.host.probe.probe", lambda **_: nothing)
+    monkeypatch.setattr("ci_toolkit.runners.choose.choose", lambda *_: runner)
+    return runner

@@ -1,0 +1,54 @@
+"""A sandbox that records the commands it is given and plays what they shall answer."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ci_toolkit.process import Command, Completed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command shall leave; `lines` are handed on one by one as they are."""
+
+    exit_code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def fine(_: Command) -> Answer:
+    return Answer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSandbox:
+    """Asks `answer` for each command: a sandbox that can be told to do anything and does nothing."""
+
+    answer: Callable[[Command], Answer] = fine
+    commands: list[Command] = field(default_factory=list)
+    copied: list[tuple[Path, Path]] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[tuple[str, ...]]:
+        return [command.argv for command in self.commands]
+
+    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+        self.commands.append(command)
+        answer = self.answer(command)
+        if on_line is not None:
+            for line in answer.lines:
+                on_line(line)
+        return Completed(command=command, exit_code=answer.exit_code, stdout=answer.stdout, stderr=answer.stderr)
+
+    def copy_in(self, source: Path, target: Path) -> None:
+        self.copied.append((source, target))
+
+    def copy_out(self, source: Path, target: Path) -> None:
+        self.copied.append((source, target))
+
+
+def in_turn(answers: Iterable[Answer]) -> Callable[[Command], Answer]:
+    """Return an `answer` that plays ANSWERS one after the other, whatever is asked."""
+    left = iter(answers)
+    return lambda _: next(left)

@@ -1,0 +1,187 @@
+"""The GitLab template in a pipeline that gitlab-ci-local runs, for a merge request of a GitLab on loopback."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fake_gitlab
+import pytest
+from fake_gitlab import FakeGitLab
+
+from ci_toolkit.runners.container import LOCAL_IMAGE
+from tests.integration import small
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+VERSION = "4.73.0"  # the last one that runs on Node 20
+IMAGE = os.environ.get("CI_TOOLKIT_IMAGE", LOCAL_IMAGE)
+
+PIPELINE = f"""\
+include:
+  - local: ci/verify.yml
+    inputs:
+      job: look
+      stage: build
+      command: doctor
+      directory: images
+      image: {IMAGE}
+  - local: ci/verify.yml
+    inputs:
+      directory: images
+      image: {IMAGE}
+      vary: hostname,zone,time
+
+later:
+  stage: deploy
+  needs: [verify-image]
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+  script:
+    - echo "verdict=$CI_TOOLKIT_RESULT_VERDICT sha256=$CI_TOOLKIT_RESULT_SHA256"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """A finished pipeline: its repository, its exit code, its log, and the notes of the merge request."""
+
+    repository: Path
+    exit_code: int
+    log: str
+    notes: list[str]
+
+    def artifact(self, job: str, name: str) -> Path:
+        return self.repository / ".gitlab-ci-local" / "artifacts" / job / name
+
+    def job_log(self, job: str) -> str:
+        return (self.repository / ".gitlab-ci-local" / "output" / f"{job}.log").read_text(encoding="utf-8")
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(
+            self.artifact("verify-image", "output/report.json").read_text(encoding="utf-8")
+        )
+        return report
+
+
+@pytest.fixture(scope="module")
+def gitlab_ci_local() -> Path:
+    """The program, installed into the user's cache once."""
+    for program in ("npm", "node", "rsync", "git", "bash"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    cache = (named if named.is_absolute() else Path.home() / ".cache") / "ci-toolkit"
+    place = cache / f"gitlab-ci-local-{VERSION}"
+    program_file = place / "node_modules" / ".bin" / "gitlab-ci-local"
+    if not program_file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as fresh:
+            argv = ("npm", "install", "--no-audit", "--no-fund", "--prefix", fresh, f"gitlab-ci-local@{VERSION}")
+            installed = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=fresh)
+            if installed.returncode != 0:
+                pytest.skip(f"gitlab-ci-local {VERSION} cannot be installed: {installed.stderr.strip()[-500:]}")
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(fresh, place, symlinks=True)
+    started = subprocess.run((program_file, "--version"), capture_output=True, text=True, check=False)
+    if started.returncode != 0:
+        pytest.skip(f"gitlab-ci-local {VERSION} does not start: {started.stderr.strip()[-500:]}")
+    return program_file
+
+
+@pytest.fixture(scope="module")
+def pipeline(runner: None, gitlab_ci_local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    repository = tmp_path_factory.mktemp("gitlab")
+    programs = tmp_path_factory.mktemp("programs")
+    template = (ROOT / "workflows/gitlab/verify.yml").read_text(encoding="utf-8")
+    small.write(
+        repository,
+        {
+            ".gitignore": ".gitlab-ci-local/\n",
+            ".gitlab-ci.yml": PIPELINE,
+            "ci/verify.yml": template,
+            "images/mkosi.conf": small.DEBIAN,
+        },
+    )
+    small.commit(repository)
+    small.write(programs, {"ci-toolkit": f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ci_toolkit "$@"\n'})
+    environ = small.environ()
+    fake = FakeGitLab()
+    with fake.server:
+        variables = {
+            "CI_PIPELINE_SOURCE": "merge_request_event",
+            "CI_MERGE_REQUEST_IID": "42",
+            "CI_MERGE_REQUEST_PROJECT_ID": "7",
+            "CI_PROJECT_ID": "7",
+            "CI_API_V4_URL": fake.api_url,
+            "GITLAB_CI": "true",  # which gitlab-ci-local sets to false
+            "GITLAB_TOKEN": fake_gitlab.TOKEN,
+        }
+        options = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
+        completed = subprocess.run(
+            (gitlab_ci_local, "--force-shell-executor", "--home", programs, *options),
+            cwd=repository,
+            env={**environ, "PATH": os.pathsep.join((str(programs), environ["PATH"]))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    assert fake.server.violations == []
+    yield Pipeline(repository=repository, exit_code=completed.returncode, log=completed.stdout, notes=fake.bodies)
+
+
+def test_the_pipeline_succeeds(pipeline: Pipeline) -> None:
+    assert pipeline.exit_code == 0, pipeline.log
+
+
+def test_the_image_was_built_twice_in_surroundings_that_differ(pipeline: Pipeline) -> None:
+    first, second = pipeline.report["builds"]
+    assert pipeline.report["verdict"] == "identical"
+    assert first["artefacts"] == second["artefacts"]
+    assert {variation["name"] for variation in pipeline.report["variations"]} == {"hostname", "zone", "time"}
+    logs = [pipeline.artifact("verify-image", f"output/{name}.log").read_text("utf-8") for name in ("first", "second")]
+    assert all("Creating tar archive" in log for log in logs)
+
+
+def test_the_merge_request_has_one_note_with_the_verdict(pipeline: Pipeline) -> None:
+    (note,) = pipeline.notes
+    assert pipeline.report["builds"][0]["artefacts"][0]["sha256"] in note
+
+
+def test_a_later_job_gets_the_verdict_and_the_digest_of_the_image(pipeline: Pipeline) -> None:
+    with (pipeline.repository / "output/small.tar").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    assert f"verdict=identical sha256={digest}" in pipeline.job_log("later")
+
+
+def test_the_doctor_names_the_ci_system_and_a_runner(pipeline: Pipeline) -> None:
+    log = pipeline.job_log("look")
+    assert "GitLab" in log
+    assert "What a runner needs" in log
+
+
+def test_the_token_is_nowhere_in_the_log(pipeline: Pipeline) -> None:
+    assert fake_gitlab.TOKEN not in pipeline.log + pipeline.job_log("verify-image")
+
+
+def test_a_word_that_is_no_choice_is_refused_before_any_job(gitlab_ci_local: Path, tmp_path: Path) -> None:
+    template = (ROOT / "workflows/gitlab/verify.yml").read_text(encoding="utf-8")
+    include = "include:\n  - local: ci/verify.yml\n    inputs:\n      runner: moon\n"
+    small.write(tmp_path, {".gitlab-ci.yml": include, "ci/verify.yml": template})
+    small.commit(tmp_path)
+    completed = subprocess.run(
+        (gitlab_ci_local, "--list"), cwd=tmp_path, env=small.environ(), capture_output=True, text=True, check=False
+    )
+    assert completed.returncode != 0
+    assert "moon" in completed.stdout + completed.stderr

@@ -1,0 +1,68 @@
+import pytest
+
+from ci_toolkit.errors import HostError
+from ci_toolkit.host.capabilities import Capabilities, Capability
+from ci_toolkit.runners import choose, container, unprivileged, vm
+
+NAMES = ("user-namespace-full", "mount-in-namespace", "mkosi", "docker-engine", "qemu")
+
+
+def machine(*missing: str) -> Capabilities:
+    """A machine that can do all but what is MISSING."""
+    return Capabilities(
+        capabilities=tuple(
+            Capability(name=name, available=name not in missing, reason=f"no {name} here") for name in NAMES
+        ),
+        leaks=(),
+    )
+
+
+def test_auto_takes_the_least_demanding_runner_that_works() -> None:
+    assert choose.choose(machine()).NAME == "unprivileged"
+    assert choose.choose(machine("mkosi")).NAME == "container"
+    assert choose.choose(machine("docker-engine")).NAME == "unprivileged"
+
+
+def test_a_runner_that_is_wanted_is_taken_though_another_comes_first() -> None:
+    assert choose.choose(machine(), "container").NAME == "container"
+
+
+def test_where_nothing_works_every_runner_gives_each_of_its_reasons() -> None:
+    with pytest.raises(HostError) as refused:
+        choose.choose(machine(*NAMES))
+    assert refused.value.message.splitlines()[1:] == [
+        "unprivileged: user-namespace-full: no user-namespace-full here",
+        "unprivileged: mount-in-namespace: no mount-in-namespace here",
+        "unprivileged: mkosi: no mkosi here",
+        "container: docker-engine: no docker-engine here",
+        f"vm: {vm.REASON}",
+        "vm: qemu: no qemu here",
+    ]
+    assert "doctor" in (refused.value.hint or "")
+
+
+def test_a_wanted_runner_that_does_not_work_is_not_replaced_by_another() -> None:
+    with pytest.raises(HostError) as refused:
+        choose.choose(machine("docker-engine"), "container")
+    assert refused.value.message.splitlines()[1:] == ["container: docker-engine: no docker-engine here"]
+
+
+def test_the_vm_says_that_it_cannot_be_had_yet() -> None:
+    with pytest.raises(HostError, match=vm.REASON):
+        choose.choose(machine(), "vm")
+
+
+def test_the_doctor_gets_the_verdict_on_every_runner_in_order() -> None:
+    assert choose.verdicts(machine("mkosi")) == (
+        ("unprivileged", ("mkosi: no mkosi here",)),
+        ("container", ()),
+        ("vm", (vm.REASON,)),
+    )
+
+
+def test_every_runner_is_a_choice_of_the_setting() -> None:
+    from ci_toolkit.settings import SETTINGS
+
+    setting = next(setting for setting in SETTINGS if setting.name == "runner")
+    assert setting.choices == ("auto", *(runner.NAME for runner in choose.RUNNERS))
+    assert (unprivileged, container, vm) == choose.RUNNERS
