@@ -10,7 +10,7 @@ def without_common_parts(a: Data, b: Data, budget: Budget) -> tuple[Data, Data]:
     """Return two zstd streams without the parts that both have in one place; what follows the last part stays.
 
     An initrd is a row of archives, each packed by itself, of which mostly one differs: equal streams unpack to equal
-    bytes. Only zeros tell such parts from the frames of one archive. Raises UnreadableError for a damaged stream.
+    bytes. Raises UnreadableError for a damaged stream.
     """
     one, one_end = zstd_frames.parts(a, budget)
     other, other_end = zstd_frames.parts(b, budget)

@@ -11,25 +11,26 @@ from ci_toolkit.compare.walk import compare
 from ci_toolkit.images.limits import Limits
 
 
-def packed(directory: Path, **files: bytes) -> bytes:
-    """A cpio archive of FILES, packed by zstd and padded with zeros as the parts of an initrd are."""
+def packed(directory: Path, *, padded: bool = True, **files: bytes) -> bytes:
+    """A cpio archive of FILES, packed by zstd, and padded with zeros as most parts of an initrd are."""
     directory.mkdir()
     for name, content in files.items():
         (directory / name).write_bytes(content)
         os.utime(directory / name, (0, 0))
     archive = run("cpio", "-o", "-H", "newc", "--reproducible", stdin="\n".join(files).encode(), cwd=directory)
     stream = run("zstd", "-c", stdin=archive)
-    return stream + bytes(4 + -len(stream) % 4)
+    return stream + bytes(4 + -len(stream) % 4) if padded else stream
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(params=["padded", "one side padded", "touching"])
+def pair(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
     """Three parts, of which the second differs; the first and the third are large when they are unpacked."""
-    common = packed(tmp_path / "common", modules=bytes(1 << 20) + os.urandom(1000))
+    padded = {"padded": "ab", "one side padded": "a", "touching": ""}[request.param]
+    common = packed(tmp_path / "common", padded=request.param == "padded", modules=bytes(1 << 20) + os.urandom(1000))
     last = packed(tmp_path / "last", firmware=bytes(1 << 20) + os.urandom(1000))
     images = []
     for name in ("a", "b"):
-        part = packed(tmp_path / f"part-{name}", shadow=name.encode(), passwd=b"same")
+        part = packed(tmp_path / f"part-{name}", padded=name in padded, shadow=name.encode(), passwd=b"same")
         image = tmp_path / name
         image.write_bytes(common + part + last)
         images.append(image)

@@ -165,8 +165,8 @@ def container(name: str, data: Data, payload: Data, end: int, facts: tuple[Fact,
 
 def _frames(data: Data, budget: Budget) -> tuple[Data, int]:
     """Return all zstd frames without the zeros between them, which pad the parts of an initrd, and where they end."""
-    parts, end = zstd_frames.parts(data, budget)
-    return data.gathered(parts), end
+    frames, end = zstd_frames.frames(data, budget)
+    return data.gathered(frames), end
 
 
 def decompress(

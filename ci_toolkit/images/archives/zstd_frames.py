@@ -1,6 +1,9 @@
 """Where the frames of a zstd stream begin and end (RFC 8878), found without decompressing."""
 
+from collections.abc import Callable
 from typing import Final
+
+import zstandard
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives.padding import zeros
@@ -11,6 +14,7 @@ MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE: Final = frozenset(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
 _RLE: Final = 1
 _RESERVED: Final = 3
+_CPIO: Final = b"070701"
 
 
 def is_frame(magic: bytes) -> bool:
@@ -43,17 +47,43 @@ def frame_end(data: Data, start: int, budget: Budget) -> int:
     return _within(data, position + (4 if descriptor & 4 else 0))
 
 
-def parts(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
+def frames(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
     """Return the spans (offset, length) of frames in a row, which zeros part from each other, and where all end."""
+    return _rows(data, budget, lambda _frame: False)
+
+
+def parts(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
+    """Return the spans (offset, length) of the archives that an initrd is made of, and where all end.
+
+    One begins after zeros, and where a frame unpacks to the head of a cpio archive: the padding between two is empty
+    where the first one's length fits. A frame that begins so inside an archive begins with a whole member, and may be
+    taken for an archive just as well.
+    """
+    return _rows(data, budget, lambda frame: _begins_archive(data, frame, budget))
+
+
+def _rows(data: Data, budget: Budget, begins: Callable[[int], bool]) -> tuple[list[tuple[int, int]], int]:
     found: list[tuple[int, int]] = []
     end = 0
     while is_frame(data.read_at(end, 4)):
         start = end
         while is_frame(data.read_at(end, 4)):
+            if end > start and begins(end):
+                found.append((start, end - start))
+                start = end
             end = frame_end(data, end, budget)
         found.append((start, end - start))
         end += zeros(data, end)
     return found, end
+
+
+def _begins_archive(data: Data, frame: int, budget: Budget) -> bool:
+    rest = data.window(frame, data.size - frame)
+    reader = zstandard.ZstdDecompressor(max_window_size=budget.limits.window).stream_reader(rest.open())
+    try:
+        return reader.read(len(_CPIO)) == _CPIO
+    except zstandard.ZstdError:
+        return False  # whoever unpacks all of it says what is wrong
 
 
 def _within(data: Data, end: int) -> int:
