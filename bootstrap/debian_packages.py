@@ -38,6 +38,7 @@ TEST_TOOLS: Final = (
     Tool(program="zstd", package="zstd", why="compresses"),
     Tool(program="lz4", package="lz4", why="compresses, kernels' initrds too"),
     Tool(program="objcopy", package="binutils", why="makes PE files with sections of our choice"),
+    Tool(program="bootctl", package="systemd-boot", why="brings the EFI stub that unified kernel images begin with"),
     Tool(program="modinfo", package="kmod", why="reads kernel modules and their signatures"),
     Tool(program="skopeo", package="skopeo", why="copies container images, and inspects them"),
     Tool(program="sqlite3", package="sqlite3", why="makes databases, and dumps them"),
