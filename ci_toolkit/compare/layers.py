@@ -1,16 +1,15 @@
 """Walk down two images at once: containers, their entries, the contents of these, and what lies round them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ci_toolkit.compare import disks, pairs
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.difference import Difference, Field, Value
-from ci_toolkit.compare.ledger import Ledger
+from ci_toolkit.compare.ledger import Ledger, Steps
 from ci_toolkit.compare.once import Once
+from ci_toolkit.compare.opening import Opener
 from ci_toolkit.compare.spans import gathered, relative, united
-from ci_toolkit.compare.streams import without_common_parts
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data, Run, alone, joined
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind
@@ -18,8 +17,6 @@ from ci_toolkit.images.format import Format
 from ci_toolkit.images.limits import BeyondLimitError, Budget
 from ci_toolkit.images.packed import is_alike, origin
 from ci_toolkit.images.read import COMPRESSIONS, describe, identify
-
-Steps = tuple[str, ...]
 
 _WITH_CONTENT: Final = frozenset({Kind.FILE, Kind.PARTITION, Kind.SECTION, Kind.STREAM, Kind.DISK})
 _SHELLS: Final = frozenset({Kind.PARTITION, Kind.DISK})
@@ -49,6 +46,7 @@ class Walker:
         self.ledger = Ledger(budget.limits.differences, keep_contents=keep_contents)
         self._budget = budget
         self._once = Once(budget)
+        self._opener = Opener(budget, self.ledger)
 
     def images(self, a: Data, b: Data, changes: Changes, names: tuple[str, str]) -> None:
         """Compare the outermost images, which differ.
@@ -242,11 +240,11 @@ class Walker:
         if kind is Kind.PARTITION and not self._once.is_new(a, b):
             self.ledger.skip(path, "another partition of the same place was looked into")
             return
-        opened = self._open(path, layer.depth + 1, a, b)
+        opened = self._opener.open(path, layer.depth + 1, a, b)
         if opened is None:
             self._content(path, a, b, layer.one.format, changes=layer.changes)
             return
-        one, other = opened
+        one, other = opened.one, opened.other
         is_shell = one.transparent and kind in _SHELLS
         if not is_shell and kind is not Kind.STREAM:
             self._content(path, a, b, layer.one.format, opened=True, changes=layer.changes)
@@ -262,7 +260,7 @@ class Walker:
                     before=one.format, after=other.format,
                 )
             )  # fmt: skip
-        self.containers(below)
+        self._opener.walk(path, opened, lambda: self.containers(below))
         if is_shell:
             self._remainder(below)
         elif len(self.ledger.found) == count:
@@ -283,35 +281,6 @@ class Walker:
         except UnreadableError as error:
             self.ledger.skip(path, error.message)
         self.ledger.found[place:] = [replace(found, bytes=0) for found in self.ledger.found[place:]]
-
-    def _open(self, path: Steps, depth: int, a: Data, b: Data) -> tuple[Container, Container] | None:
-        """Open both contents, or say why not, if they are containers of one format."""
-        try:
-            known = identify(a), identify(b)
-            if known[0] is None or known[1] is None:
-                return None
-            names = {known[0].name, known[1].name}
-            if len(names) > 1 and not names <= COMPRESSIONS:
-                return None
-            if depth > self._budget.limits.depth:
-                raise BeyondLimitError(f"containers lie more than {self._budget.limits.depth} deep in each other")
-            # Partitions overlap in hostile tables, and each may hold such a table again.
-            self._budget.read(disks.held(a) + disks.held(b))
-            return self._read(known[0], known[1], a, b)
-        except UnreadableError as error:
-            self.ledger.skip(path, error.message)
-            return None
-
-    def _read(self, one: Format, other: Format, a: Data, b: Data) -> tuple[Container, Container]:
-        if one.name not in COMPRESSIONS:
-            return one.read(a, self._budget), other.read(b, self._budget)
-        if one.name == other.name == "zstd":
-            a, b = without_common_parts(a, b, self._budget)
-        # Decompressors let other threads run.
-        with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(one.read, a, self._budget)
-            second = pool.submit(other.read, b, self._budget)
-            return first.result(), second.result()
 
     def _regions(self, layer: Layer) -> None:
         """List the container's own bytes that differ, by the names of its regions."""

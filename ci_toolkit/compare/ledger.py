@@ -1,7 +1,7 @@
 """What a comparison has found so far, no more of it than the limits allow."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.comparison import Skipped
@@ -14,6 +14,15 @@ from ci_toolkit.images.entry import Container
 _SPANS: Final = 16
 _SPANS_WANTED: Final = 10_000
 _ROOTS_KEPT: Final = 128
+
+Steps = tuple[str, ...]
+
+
+class Mark(NamedTuple):
+    """How many differences and how many skipped entries there are."""
+
+    found: int
+    skipped: int
 
 
 class Ledger:
@@ -58,11 +67,24 @@ class Ledger:
             self._roots = roots
             self.contents[len(self.found)] = content
 
-    def skip(self, path: tuple[str, ...], reason: str) -> None:
+    def skip(self, path: Steps, reason: str) -> None:
         if len(self.skipped) < self._limit:
             self.skipped.append(Skipped(path=path, reason=reason))
         else:
             self.truncated = True
+
+    def mark(self) -> Mark:
+        return Mark(len(self.found), len(self.skipped))
+
+    def repeat(self, begin: Mark, end: Mark, place: Steps, path: Steps) -> None:
+        """Enter again, below PATH, what was found and skipped between two marks below PLACE."""
+        for index in range(begin.found, end.found):
+            known = self.found[index]
+            self.add(
+                replace(known, path=(*path, *known.path[len(place) :]), bytes=0, spans=()), self.contents.get(index)
+            )
+        for known_skip in self.skipped[begin.skipped : end.skipped]:
+            self.skip((*path, *known_skip.path[len(place) :]), known_skip.reason)
 
     def is_full(self) -> bool:
         """Tell whether no more differences are listed, and remember that there was one more."""

@@ -1,0 +1,103 @@
+"""Two contents, opened if both are containers of one format; what came before is told again, not opened again."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from ci_toolkit.compare import disks
+from ci_toolkit.compare.bytes import first_difference
+from ci_toolkit.compare.ledger import Ledger, Mark, Steps
+from ci_toolkit.compare.streams import without_common_parts
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.data import Data
+from ci_toolkit.images.entry import Container
+from ci_toolkit.images.format import Format
+from ci_toolkit.images.limits import KIB, BeyondLimitError, Budget
+from ci_toolkit.images.read import COMPRESSIONS, identify
+
+# Unified kernel images for several kernels hold the same initrd, one after the other.
+_REMEMBERED: Final = 2
+_SMALLEST: Final = 256 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Two compressed contents that were compared below `path`, and what the ledger has of them."""
+
+    a: Data
+    b: Data
+    path: Steps
+    begin: Mark
+    end: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Two containers of one kind, read from `a` and `b`; those of which everything was `told` before are empty."""
+
+    one: Container
+    other: Container
+    a: Data
+    b: Data
+    told: Told | None = None
+
+
+class Opener:
+    """Opens pairs of contents within one budget."""
+
+    def __init__(self, budget: Budget, ledger: Ledger) -> None:
+        self._budget = budget
+        self._ledger = ledger
+        self._told: deque[Told] = deque(maxlen=_REMEMBERED)
+
+    def open(self, path: Steps, depth: int, a: Data, b: Data) -> Opened | None:
+        """Open both contents, or say why not, if they are containers of one format."""
+        try:
+            known = identify(a), identify(b)
+            if known[0] is None or known[1] is None:
+                return None
+            names = {known[0].name, known[1].name}
+            if len(names) > 1 and not names <= COMPRESSIONS:
+                return None
+            if depth > self._budget.limits.depth:
+                raise BeyondLimitError(f"containers lie more than {self._budget.limits.depth} deep in each other")
+            # Partitions overlap in hostile tables, and each may hold such a table again.
+            self._budget.read(disks.held(a) + disks.held(b))
+            return self._read(known[0], known[1], a, b)
+        except UnreadableError as error:
+            self._ledger.skip(path, error.message)
+            return None
+
+    def walk(self, path: Steps, opened: Opened, walk: Callable[[], None]) -> None:
+        """Call WALK to compare what is inside, or tell it again below PATH."""
+        told = opened.told
+        if told is not None:
+            self._ledger.repeat(told.begin, told.end, told.path, path)
+            return
+        begin = self._ledger.mark()
+        walk()
+        if opened.one.format in COMPRESSIONS and min(opened.a.size, opened.b.size) >= _SMALLEST:
+            self._told.append(Told(a=opened.a, b=opened.b, path=path, begin=begin, end=self._ledger.mark()))
+
+    def _read(self, one: Format, other: Format, a: Data, b: Data) -> Opened:
+        if one.name not in COMPRESSIONS:
+            return Opened(one=one.read(a, self._budget), other=other.read(b, self._budget), a=a, b=b)
+        if one.name == other.name == "zstd":
+            a, b = without_common_parts(a, b, self._budget)
+        for told in self._told:
+            if self._is_same(a, told.a) and self._is_same(b, told.b):
+                empty = Container(format=one.name, entries=()), Container(format=other.name, entries=())
+                return Opened(one=empty[0], other=empty[1], a=a, b=b, told=told)
+        # Decompressors let other threads run.
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(one.read, a, self._budget)
+            second = pool.submit(other.read, b, self._budget)
+            return Opened(one=first.result(), other=second.result(), a=a, b=b)
+
+    def _is_same(self, a: Data, b: Data) -> bool:
+        if a.size != b.size:
+            return False
+        self._budget.read(a.size + b.size)
+        return first_difference(a, b) is None
