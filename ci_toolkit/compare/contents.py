@@ -1,6 +1,7 @@
 """What is kept of a content: its size, its digest and its beginning."""
 
 import hashlib
+from collections.abc import Callable
 from threading import Event
 from typing import Final
 
@@ -10,17 +11,6 @@ from ci_toolkit.images.limits import BeyondLimitError, Budget
 
 # Hashing and reading let other threads run, but waiting for one's turn again takes up to 5 ms each time.
 _HASHED_AT_ONCE: Final = 8 << 20
-
-
-def keep(data: Data, budget: Budget) -> Content:
-    """Read DATA once. Beyond the budget the head is empty, or the digest "". Raises UnreadableError."""
-    length = budget.keep(data.size)
-    head = data.read_at(0, length) if length else b""
-    try:
-        budget.read(data.size)
-    except BeyondLimitError:
-        return Content(size=data.size, sha256="", head=head)
-    return Content(size=data.size, sha256=digest(data), head=head)
 
 
 def digest(data: Data, stop: Event | None = None) -> str:
@@ -33,3 +23,14 @@ def digest(data: Data, stop: Event | None = None) -> str:
             break
         found.update(view[: data.read_into(buffer, offset)])
     return found.hexdigest()
+
+
+def keep(data: Data, budget: Budget, sha256: Callable[[Data], str] = digest) -> Content:
+    """Read DATA once. Beyond the budget the head is empty, or the digest "". Raises UnreadableError."""
+    length = budget.keep(data.size)
+    head = data.read_at(0, length) if length else b""
+    try:
+        budget.read(data.size)
+    except BeyondLimitError:
+        return Content(size=data.size, sha256="", head=head)
+    return Content(size=data.size, sha256=sha256(data), head=head)

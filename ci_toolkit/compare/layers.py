@@ -6,6 +6,7 @@ from typing import Final
 from ci_toolkit.compare import disks, pairs
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.difference import Difference, Field, Value
+from ci_toolkit.compare.digests import Digests
 from ci_toolkit.compare.ledger import Ledger, Steps
 from ci_toolkit.compare.once import Once
 from ci_toolkit.compare.opening import Opener
@@ -45,7 +46,8 @@ class Walker:
     def __init__(self, budget: Budget, *, keep_contents: bool = False) -> None:
         self.ledger = Ledger(budget.limits.differences, keep_contents=keep_contents)
         self._budget = budget
-        self._once = Once(budget)
+        self._digests = Digests()
+        self._once = Once(budget, self._digests.of)
         self._opener = Opener(budget, self.ledger)
 
     def images(self, a: Data, b: Data, changes: Changes, names: tuple[str, str]) -> None:
@@ -87,6 +89,15 @@ class Walker:
     def kinds(self, before: str, after: str, changed: int = 0) -> None:
         """Say that the inputs are of two kinds, so that nothing in them can be paired."""
         self.ledger.add(Difference(path=(), field=Field.KIND, container="", before=before, after=after, bytes=changed))
+
+    def settle(self) -> None:
+        """Wait for what was begun beside the walk. No more differences come."""
+        for index, found in enumerate(self.ledger.found):
+            self.ledger.found[index] = self._digests.settled(found, self.ledger.skip)
+
+    def close(self) -> None:
+        """Give up what was begun beside the walk; the images may be closed then."""
+        self._digests.close()
 
     def containers(self, layer: Layer) -> None:
         """Compare two containers of one format: facts, entries, then what belongs to no entry."""

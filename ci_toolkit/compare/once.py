@@ -1,10 +1,11 @@
 """Contents that several entries share, as hard links do, read once."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from ci_toolkit.compare.bytes import first_difference
-from ci_toolkit.compare.contents import keep
+from ci_toolkit.compare.contents import digest, keep
 from ci_toolkit.compare.difference import Content
 from ci_toolkit.compare.disks import held
 from ci_toolkit.images.data import Data, Root, Run
@@ -25,10 +26,14 @@ _Found = TypeVar("_Found")
 
 
 class Once:
-    """Compares and keeps contents within a budget; the last large ones are remembered by where they lie."""
+    """Compares and keeps contents within a budget; the last large ones are remembered by where they lie.
 
-    def __init__(self, budget: Budget) -> None:
+    `sha256` makes the digests of what is kept.
+    """
+
+    def __init__(self, budget: Budget, sha256: Callable[[Data], str] = digest) -> None:
         self._budget = budget
+        self._sha256 = sha256
         self._firsts: OrderedDict[tuple[Place, Place], int | None] = OrderedDict()
         self._contents: OrderedDict[Place, Content] = OrderedDict()
         self._partitions: set[tuple[Place, Place]] = set()
@@ -64,11 +69,11 @@ class Once:
     def keep(self, data: Data) -> Content:
         """Return what is kept of a content. Raises UnreadableError."""
         if data.size < _SMALLEST:
-            return keep(data, self._budget)
+            return keep(data, self._budget, self._sha256)
         key = _place(data)
         found = self._contents.get(key)
         if found is None:
-            found = keep(data, self._budget)
+            found = keep(data, self._budget, self._sha256)
             _remember(self._contents, key, found)
         return found
 

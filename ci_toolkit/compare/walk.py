@@ -48,6 +48,7 @@ def compare(
     with ExitStack() as stack:
         one = None if kinds[0] == _DIRECTORY else _open(a, stack)
         other = None if kinds[1] == _DIRECTORY else _open(b, stack)
+        stack.callback(walker.close)
         if one is None and other is None:
             comparison = _directories(a, b, walker, budget)
         elif one is None or other is None:
@@ -74,6 +75,7 @@ def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bo
             raise _named(error, a, b) from error
         finally:
             stop.set()  # after an error or an interrupt, the pool would wait for digests that nobody reads
+    walker.settle()
     return Comparison(
         verdict=Verdict.DIFFERENT if changes is not None and changes.total else Verdict.IDENTICAL,
         a=sides[0],
@@ -112,6 +114,7 @@ def _mixed(a: Path, b: Path, one: Data | None, other: Data | None, walker: Walke
 
 
 def _trees(a: Path, b: Path, walker: Walker, sides: tuple[Side, Side]) -> Comparison:
+    walker.settle()
     return Comparison(
         verdict=Verdict.DIFFERENT if walker.ledger.found else Verdict.IDENTICAL,
         a=sides[0],
