@@ -1,20 +1,17 @@
 """Where two images differ, byte by byte, and which of those bytes are accounted for."""
 
-import errno
-import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ci_toolkit.compare.scan import AT_ONCE, Scan, differing, scan, unequal
 from ci_toolkit.compare.spans import Span, bounded
-from ci_toolkit.images.data import Data, Nested, OpenFile, Root, Run
+from ci_toolkit.images.data import Data, Run
 
 _BLOCK_MIN: Final = 4096
 # Blocks grow with the image, so that no more than about this many have to be remembered.
 _BLOCKS_MAX: Final = 1 << 20
-# Read into buffers that are used again and again: fresh memory would cost more than the comparison.
-_SCANNED_AT_ONCE: Final = 1 << 18
 _RECENT_MAX: Final = 1024
 
 
@@ -31,16 +28,15 @@ class Changes:
         self._block = _BLOCK_MIN
         while self._size // self._block > _BLOCKS_MAX:
             self._block *= 2
-        self._numbers = array("Q")
-        self._counts = array("Q")
+        found = scan(a, b, self._shared, self._block)
+        self._add_longer(found)
+        self._numbers, self._counts, self.first = found.numbers, found.counts, found.first
+        self.total = sum(self._counts)
         # Of blocks that were claimed in part: where claimed spans begin and end, in turn. The bytes are read again
         # when they are claimed: to remember which of them differ would take as much memory as the images have.
         self._claimed: dict[int, list[int]] = {}
         # Where the bytes lie that were claimed of late: begin and end of each span.
         self._recent: list[tuple[int, int]] = []
-        self.first: int | None = None
-        self._scan()
-        self.total = sum(self._counts)
         # The next block, itself included, in which something is left: hostile containers claim the same bytes over
         # and over again.
         self._following = array("Q", range(len(self._numbers) + 1))
@@ -96,31 +92,13 @@ class Changes:
                     spans.append((low, high - low))
         return spans
 
-    def _scan(self) -> None:
-        step = min(self._block, _SCANNED_AT_ONCE)
-        for offset, one, other in _unequal(self._a, self._b, 0, self._shared):
-            for start in range(0, len(one), step):
-                x, y = one[start : start + step], other[start : start + step]
-                if x != y:
-                    mask = differing(x, y)
-                    first = len(mask) - len(mask.lstrip(b"\0"))
-                    self._add(offset + start + first, len(mask) - mask.count(0))
-        # What only the longer one has differs, whatever it is: it need not be read, and may be one large hole.
+    def _add_longer(self, found: Scan) -> None:
+        """Add what only the longer one has: it differs, whatever it is, need not be read, and may be one large hole."""
         start = self._shared
         while start < self._size:
             end = min(start // self._block * self._block + self._block, self._size)
-            self._add(start, end - start)
+            found.add(start // self._block, start, end - start)
             start = end
-
-    def _add(self, first: int, count: int) -> None:
-        if self.first is None:
-            self.first = first
-        number = first // self._block
-        if self._numbers and self._numbers[-1] == number:
-            self._counts[-1] += count
-        else:
-            self._numbers.append(number)
-            self._counts.append(count)
 
     def _claim(self, start: int, end: int) -> int:
         total = 0
@@ -165,7 +143,7 @@ class Changes:
         """Count the differing bytes between LOW and HIGH."""
         return max(0, high - max(low, self._shared)) + sum(
             len(one) - differing(one, other).count(0)
-            for _, one, other in _unequal(self._a, self._b, low, min(high, self._shared))
+            for _, one, other in unequal(self._a, self._b, low, min(high, self._shared))
         )
 
     def _is_whole(self, index: int, low: int, high: int) -> bool:
@@ -192,46 +170,14 @@ class Changes:
         return index
 
 
-def differing(x: bytes, y: bytes) -> bytes:
-    """Return a byte for each position of the longer one: zero where both are equal."""
-    shared = min(len(x), len(y))
-    # One operation on large integers is far faster than a loop over bytes.
-    mask = (int.from_bytes(x[:shared], "little") ^ int.from_bytes(y[:shared], "little")).to_bytes(shared, "little")
-    return mask + b"\xff" * (max(len(x), len(y)) - shared)
-
-
-def _unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield (offset, bytes of A, bytes of B) of the pieces between START and END that are not equal."""
-    if end - start <= _BLOCK_MIN:
-        one, other = a.read_at(start, end - start), b.read_at(start, end - start)
-        if one != other:
-            yield start, one, other
-        return
-    x, y = (bytearray(min(end - start, _SCANNED_AT_ONCE)) for _ in range(2))
-    holes = _Holes(a.root), _Holes(b.root)
-    offset = start
-    while offset < end:
-        here = min(hole.next_data(offset) for hole in holes)
-        # The pieces stay aligned to the blocks that are counted.
-        offset = max(offset, here // _SCANNED_AT_ONCE * _SCANNED_AT_ONCE)
-        length = min(_SCANNED_AT_ONCE - offset % _SCANNED_AT_ONCE, end - offset)
-        if length <= 0:
-            return
-        a.read_into(memoryview(x)[:length], offset)
-        b.read_into(memoryview(y)[:length], offset)
-        if x != y and x[:length] != y[:length]:
-            yield offset, bytes(x[:length]), bytes(y[:length])
-        offset += length
-
-
 def first_difference(a: Data, b: Data) -> int | None:
     """Return the first offset at which two data differ, None where they are equal; holes on both sides are not read."""
     shared = min(a.size, b.size)
     offset = 0
     # Nearly all files are this small, and equal.
-    if a.size == b.size <= _SCANNED_AT_ONCE and a.read_at(0, shared) == b.read_at(0, shared):
+    if a.size == b.size <= AT_ONCE and a.read_at(0, shared) == b.read_at(0, shared):
         return None
-    one, other = (bytearray(min(shared, _SCANNED_AT_ONCE)) for _ in range(2))
+    one, other = (bytearray(min(shared, AT_ONCE)) for _ in range(2))
     while offset < shared:
         skip = min(a.hole_until(offset), b.hole_until(offset))
         if skip > offset:
@@ -253,27 +199,3 @@ def _first(x: bytearray, y: bytearray, length: int) -> int:
         else:
             low = middle
     return low
-
-
-class _Holes:
-    """Finds the holes of a sparse file or disk, in ascending order."""
-
-    def __init__(self, root: Root) -> None:
-        self._root = root
-        self._data = 0
-        self._hole = 0
-
-    def next_data(self, offset: int) -> int:
-        """Return where the first byte from OFFSET on lies that is in no hole; beyond the end for none."""
-        if isinstance(self._root, Nested):
-            return self._root.data.hole_until(offset)
-        if not isinstance(self._root, OpenFile):
-            return offset
-        if offset >= self._hole:
-            try:
-                self._data = os.lseek(self._root.fd, offset, os.SEEK_DATA)
-                self._hole = os.lseek(self._root.fd, self._data, os.SEEK_HOLE)
-            except OSError as error:
-                # There is nothing but a hole up to the end; or the file system cannot say.
-                self._data = self._hole = 1 << 63 if error.errno == errno.ENXIO else offset
-        return max(offset, self._data)

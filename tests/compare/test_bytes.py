@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from truths import cmp, sparse
 
-from ci_toolkit.compare.bytes import Changes, differing, first_difference
+from ci_toolkit.compare.bytes import Changes, first_difference
+from ci_toolkit.compare.scan import differing
 from ci_toolkit.images.data import Data, Memory, OpenFile, Run, stored, whole
 
 BLOCK = 4096
