@@ -125,6 +125,8 @@ class _FileSystem:
             pieces = self.maps.extents(inode.content)
         else:
             pieces = self.maps.indirect(inode.content, -(-inode.size // size))
+        if len(pieces) == 1 and pieces[0][0] == 0 and pieces[0][1] * size >= inode.size:
+            return self.data.window(pieces[0][2] * size, inode.size)
         return self.data.scattered(
             ((start * size, length * size, block * size) for start, length, block in pieces), inode.size
         )

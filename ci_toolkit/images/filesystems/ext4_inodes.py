@@ -2,9 +2,8 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
@@ -21,8 +20,7 @@ _PIECE: Final = 1 << 17
 _PIECES_KEPT: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Inode:
+class Inode(NamedTuple):
     """One record; `content` is i_block: a block map, an extent tree, a link's target or inline data."""
 
     number: int
