@@ -32,8 +32,12 @@ class Task:
         words = ["timeout", "--signal=KILL", str(self.limit_seconds)]
         if self.limit_bytes is not None:
             words += ["prlimit", f"--as={self.limit_bytes}"]
+        # Programs are measured as they are installed, which is with their byte code.
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         started = time.monotonic()
-        child = subprocess.Popen((*words, *self.argv), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            (*words, *self.argv), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         _, status, usage = os.wait4(child.pid, 0)  # also counts what the child waited for
         seconds = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
