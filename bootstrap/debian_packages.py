@@ -24,6 +24,7 @@ TEST_TOOLS: Final = (
     Tool(program="mke2fs", package="e2fsprogs", why="makes ext4; debugfs reads it"),
     Tool(program="mkfs.btrfs", package="btrfs-progs", why="makes btrfs; btrfs inspect-internal reads it"),
     Tool(program="mkfs.xfs", package="xfsprogs", why="makes XFS; xfs_db reads it"),
+    Tool(program="sload.f2fs", package="f2fs-tools", why="makes f2fs; dump.f2fs reads it"),
     Tool(program="mkfs.vfat", package="dosfstools", why="makes FAT"),
     Tool(program="mcopy", package="mtools", why="fills FAT without mounting"),
     Tool(program="unsquashfs", package="squashfs-tools", why="makes squashfs and reads it"),

@@ -29,6 +29,8 @@ SEEDS: Final = (
     Seed(format="ext4", make=makers.mke2fs("-t", "ext4", "-O", "inline_data,64bit,metadata_csum", "-I", "256")),
     Seed(format="btrfs", make=makers.btrfs),
     Seed(format="xfs", make=makers.xfs),
+    Seed(format="f2fs", make=makers.f2fs(), seal=seal.f2fs),
+    Seed(format="f2fs", make=makers.f2fs("-O", "extra_attr,inode_checksum,sb_checksum"), seal=seal.f2fs),
     Seed(format="squashfs", make=makers.mksquashfs("-noI", "-noD", "-noF", "-noX")),
     Seed(format="squashfs", make=makers.mksquashfs("-comp", "zstd", "-b", "4096")),
     Seed(format="erofs", make=makers.erofs()),

@@ -152,6 +152,17 @@ def xfs(place: Path) -> Path:
     return place / "image"
 
 
+def f2fs(*options: str) -> Maker:
+    def make(place: Path) -> Path:
+        root = tree(place)
+        image = _sized(place / "image", 64 * MIB)
+        run("mkfs.f2fs", "-q", "-f", "-r", "-T", str(EPOCH), *options, image)
+        run("sload.f2fs", "-T", str(EPOCH), "-f", root, image)
+        return image
+
+    return make
+
+
 def iso(place: Path) -> Path:
     root = tree(place)
     _written(root / "boot.img", b"\xfa\xf4" * 1024)

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
+from ci_toolkit.images.filesystems.f2fs_superblock import checksum
 from fuzz.image import Image
 
 Seal = Callable[[Image], None]
@@ -43,3 +44,16 @@ def vhd(image: Image) -> None:
         footer = image.read(start, 512) if start >= 0 else b""
         if footer[:8] == b"conectix":
             image.write(start + 64, struct.pack(">I", ~(sum(footer) - sum(footer[64:68])) & 0xFFFFFFFF))
+
+
+def f2fs(image: Image) -> None:
+    """Right the checksums of both superblocks, and of what looks like the ends of a checkpoint."""
+    for start in (1024, 4096 + 1024):
+        image.write(start + 3068, struct.pack("<I", checksum(image.read(start, 3068))))
+    (first,) = struct.unpack("<I", image.read(1024 + 76, 4))
+    for pack in (first, first + 512):
+        blocks = min(int.from_bytes(image.read(pack * 4096 + 136, 4), "little"), 512)
+        for block in (pack, pack + blocks - 1):
+            raw = image.read(block * 4096, 4096)
+            if len(raw) == 4096 and raw[164:168] == b"\xfc\x0f\0\0":
+                image.write(block * 4096 + 4092, struct.pack("<I", checksum(raw[:4092])))

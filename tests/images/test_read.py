@@ -107,10 +107,10 @@ def virtual(here: Path, form: str) -> Path:
     return converted(here / "raw", here / "image", form)
 
 
-def sized(image: Path, *program: str | Path, stdin: bytes = b"") -> Path:
-    """Run a program on a file of 3 MiB of zeros."""
+def sized(image: Path, *program: str | Path, stdin: bytes = b"", size: int = 3 << 20) -> Path:
+    """Run a program on a file of SIZE zeros."""
     with image.open("wb") as file:
-        file.truncate(3 << 20)
+        file.truncate(size)
     image.chmod(0o600)
     run(*program, image, stdin=stdin)
     return image
@@ -147,6 +147,7 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "btrfs": (lambda here: balanced.make(here / "image", source=tree(here / "tree")), "BTRFS Filesystem"),
     "xfs": (lambda here: grouped.make(here / "image"), "SGI XFS filesystem"),
+    "f2fs": (lambda here: sized(here / "image", "mkfs.f2fs", "-q", size=64 << 20), "F2FS filesystem"),
     "vfat": (lambda here: allocated.make(here / "image", "FAT12", tree(here / "tree")), "FAT (12 bit)"),
     "swap": (lambda here: sized(here / "image", "mkswap"), "Linux swap file|Linux/i386 swap"),
     "luks": (encrypted, "LUKS encrypted file"),

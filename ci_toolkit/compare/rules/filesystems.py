@@ -195,3 +195,40 @@ LUKS: Final = Rule(
     fields=(Field.CONTENT, Field.HEADER, Field.REGION),
     recognise=_is_luks,
 )
+
+
+def _is_f2fs_checkpoint(difference: Difference, _facts: Facts) -> bool:
+    return difference.container == "f2fs" and difference.name == "checkpoint_version"
+
+
+def _is_f2fs_kernel(difference: Difference, _facts: Facts) -> bool:
+    return difference.container == "f2fs" and difference.name in ("made_by_kernel", "mounted_by_kernel")
+
+
+F2FS_CHECKPOINT: Final = Rule(
+    cause=Cause(
+        identifier="f2fs-checkpoint",
+        title="f2fs begins with a checkpoint of a random number",
+        explanation="mkfs.f2fs draws the version of the first checkpoint from the clock, and it is in every node.",
+        fix=render((setting("Build", "Environment=SYSTEMD_REPART_MKFS_OPTIONS_F2FS=-r"),)),
+        source="https://manpages.debian.org/bookworm/f2fs-tools/mkfs.f2fs.8.en.html",
+    ),
+    phase=Phase.FILESYSTEM,
+    fields=(Field.HEADER,),
+    recognise=_is_f2fs_checkpoint,
+)
+
+F2FS_KERNEL: Final = Rule(
+    cause=Cause(
+        identifier="f2fs-kernel",
+        title="f2fs names the kernel that it was made under",
+        explanation="mkfs.f2fs copies /proc/version into the superblock, and no option tells it otherwise.",
+        fix=render(
+            (advice("Make it under one kernel, as in a virtual machine that each build boots, or take another one."),)
+        ),
+        source="https://manpages.debian.org/bookworm/f2fs-tools/mkfs.f2fs.8.en.html",
+    ),
+    phase=Phase.FILESYSTEM,
+    fields=(Field.HEADER,),
+    recognise=_is_f2fs_kernel,
+)

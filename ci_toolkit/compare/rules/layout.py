@@ -11,7 +11,7 @@ from ci_toolkit.compare.rules.remedy import Remedy, advice, render
 from ci_toolkit.compare.rules.rule import Follows, Phase, Rule
 
 _REGIONS: Final = re.compile(
-    r"super|bitmap|block map|counts|footer|\blog\b|"
+    r"super|bitmap|checkpoint|summar|\bnodes\b|block map|counts|footer|\blog\b|"
     r"inode|director|descriptor|checksum|crc|journal|bookkeeping|metadata|\bfats?\b|fsinfo|"
     r"map blocks|pages of|free pages|header|padding|trailer|table|record|\btrees?\b|"
     r"attribute|compression settings|targets of links|ends of files|second copies|free space cache",
@@ -28,6 +28,12 @@ _COUNTS: Final = frozenset(
         "fs_tree_used_size",
         "device_used",
         "free_inodes",
+        "free_segments",
+        "valid_block_count",
+        "valid_node_count",
+        "valid_inode_count",
+        "next_free_node",
+        "checkpoint_blocks",
         "free_blocks",
         "block_count",
         "reserved_blocks",

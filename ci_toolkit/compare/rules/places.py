@@ -52,6 +52,7 @@ _TREES: Final = frozenset(
         "vfat",
         "btrfs",
         "xfs",
+        "f2fs",
         "squashfs",
         "erofs",
         "iso9660",

@@ -149,6 +149,8 @@ _FORMATS: Final = (
     filesystems.FAT_LABEL_TIME,
     filesystems.FILESYSTEM_TIME,
     filesystems.BTRFS_UUIDS,
+    filesystems.F2FS_CHECKPOINT,
+    filesystems.F2FS_KERNEL,
     optical.ISO_ID,
     partitions.GPT_GUID,
     partitions.PARTITION_EXTENT,

@@ -42,7 +42,7 @@ def _is_tar(difference: Difference, _facts: Facts) -> bool:
 
 
 def _is_of_inode(difference: Difference, _facts: Facts) -> bool:
-    return difference.container in ("ext4", "btrfs", "xfs") and difference.name is not None
+    return difference.container in ("ext4", "btrfs", "xfs", "f2fs") and difference.name is not None
 
 
 def _is_clock(difference: Difference, _facts: Facts) -> bool:
@@ -72,7 +72,9 @@ def _fat_remedies(_difference: Difference, facts: Facts) -> tuple[Remedy, ...]:
     return (_NEWER_REPART,) if facts.epoch is not None else (_EPOCH, _NEWER_REPART)
 
 
-def _inode_remedies(_difference: Difference, facts: Facts) -> tuple[Remedy, ...]:
+def _inode_remedies(difference: Difference, facts: Facts) -> tuple[Remedy, ...]:
+    if difference.container == "f2fs":
+        return (setting("Build", f'Environment="SYSTEMD_REPART_MKFS_OPTIONS_F2FS=-r -T {facts.epoch or "<seconds>"}"'),)
     return (_NEWER_MKFS,) if facts.epoch is not None else (_EPOCH, _NEWER_MKFS)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ci_toolkit.images.filesystems import btrfs, erofs, ext4, fat, iso9660, luks, squashfs, swap, verity, xfs
+from ci_toolkit.images.filesystems import btrfs, erofs, ext4, f2fs, fat, iso9660, luks, squashfs, swap, verity, xfs
 from ci_toolkit.images.format import Format
 
 # Apart, because a hybrid image has a partition table too.
@@ -12,6 +12,7 @@ FILESYSTEMS: Final = (
     Format(name="ext4", recognise=ext4.recognise, read=ext4.read),
     Format(name="btrfs", recognise=btrfs.recognise, read=btrfs.read),
     Format(name="xfs", recognise=xfs.recognise, read=xfs.read),
+    Format(name="f2fs", recognise=f2fs.recognise, read=f2fs.read),
     Format(name="erofs", recognise=erofs.recognise, read=erofs.read),
     Format(name="squashfs", recognise=squashfs.recognise, read=squashfs.read),
     Format(name="vfat", recognise=fat.recognise, read=fat.read),

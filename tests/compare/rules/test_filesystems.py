@@ -160,3 +160,50 @@ def test_the_label_of_a_fat_has_a_time(tmp_path: Path) -> None:
     for name in ("c", "d"):
         run("mkfs.vfat", "-C", "--invariant", "-n", "ESP", tmp_path / name, "2048")
     assert (tmp_path / "c").read_bytes() == (tmp_path / "d").read_bytes()
+
+
+def f2fs(image: Path, *options: str, kernel: str = "") -> Path:
+    """Make an f2fs; under another KERNEL in name, where a mount namespace may be had."""
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    argv = ("mkfs.f2fs", "-q", "-f", "-U", "0e9a6fe0-68f6-408c-bbeb-136054d20445", *options, str(image))
+    if not kernel:
+        run(*argv)
+        return image
+    version = image.with_suffix(".version")
+    version.write_text(f"Linux version {kernel}\n")
+    script = 'mount --bind "$1" /proc/version 2>&1 || exit 0; shift; "$@" > /dev/null && echo made'
+    if "made" not in run("sh", "-c", f"unshare -m sh -c '{script}' sh \"$@\" || true", "sh", version, *argv).decode():
+        pytest.skip("no mount namespace may be had")
+    return image
+
+
+@shows("f2fs-checkpoint", by="mkfs.f2fs")
+def test_the_advised_option_fixes_the_checkpoint_of_f2fs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        f2fs(tmp_path / name, "-T", "1700000000")
+        time.sleep(1.1)
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert set(found) == {"f2fs-checkpoint", "bookkeeping"}
+    assert found["bookkeeping"].consequence_of == ("f2fs-checkpoint",)
+    option = found["f2fs-checkpoint"].fix.splitlines()[-1].rpartition("=")[2]
+    for name in ("c", "d"):
+        f2fs(tmp_path / name, option, "-T", "1700000000")
+        time.sleep(1.1)
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "d").read_bytes()
+
+
+@shows("f2fs-kernel", by="sh")
+def test_the_kernel_that_f2fs_names_is_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        f2fs(tmp_path / name, "-r", "-T", "1700000000", kernel=f"6.1.{name}")
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert "f2fs-kernel" in found
+    assert "unknown" not in found
+
+
+def test_the_times_of_f2fs_are_fixed_by_an_option(tmp_path: Path) -> None:
+    for name, epoch in (("a", "1700000000"), ("b", "1700000100")):
+        f2fs(tmp_path / name, "-r", "-T", epoch)
+    told = compared(tmp_path / "a", tmp_path / "b", Facts(epoch=1_600_000_000))["inode-time"]
+    assert "SYSTEMD_REPART_MKFS_OPTIONS_F2FS=-r -T 1600000000" in told.fix

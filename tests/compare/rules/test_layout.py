@@ -1,9 +1,11 @@
 """Order, places and bookkeeping."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import balanced
+import flashed
 import grouped
 import pytest
 from bench import cause, changed, differs, finding, run, shows
@@ -79,7 +81,15 @@ def xfs(work: Path, content: bytes) -> Path:
     return grouped.make(work / "image", "-p", str(work / "proto"))
 
 
-@pytest.mark.parametrize("make", [btrfs, xfs])
+def f2fs(work: Path, content: bytes) -> Path:
+    (work / "tree").mkdir(parents=True)
+    (work / "tree/thing").write_bytes(content)
+    for path in (work / "tree/thing", work / "tree"):
+        os.utime(path, (flashed.EPOCH, flashed.EPOCH))
+    return flashed.make(work / "image", source=work / "tree")
+
+
+@pytest.mark.parametrize("make", [btrfs, xfs, f2fs])
 def test_what_a_file_system_keeps_of_a_longer_file_is_bookkeeping(tmp_path: Path, make: Callable[..., Path]) -> None:
     images = [make(tmp_path / name, name.encode() * size) for name, size in (("a", 9000), ("b", 90_000))]
     told = {found.cause: found for found in explain(compare(*images).differences, Facts())}
