@@ -63,6 +63,7 @@ SEEDS: Final = (
     Seed(format="tar", make=makers.tar("--format=pax"), seal=seal.tar),
     Seed(format="cpio", make=makers.cpio("newc")),
     Seed(format="cpio", make=makers.cpio("odc")),
+    Seed(format="cpio", make=makers.cpio("bin")),
     Seed(format="ar", make=makers.ar),
     Seed(format="zip", make=makers.zip_archive),
     Seed(format="zstd", make=makers.mke2fs("-t", "ext4"), pack=("zstd", "-c")),

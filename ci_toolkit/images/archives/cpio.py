@@ -1,4 +1,4 @@
-"""cpio archives of the new and the old ASCII form, as in initrds, several in a row included."""
+"""cpio archives of the new and the old ASCII form and of the binary one, several in a row included, as in initrds."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -14,6 +14,11 @@ _OLD: Final = b"070707"
 _NEW_SIZE: Final = 110
 _NUMBERS: Final = struct.Struct(">13I")
 _OLD_SIZE: Final = 76
+# The binary form is of 16-bit words in the order of their machine; numbers of two words have the high one first.
+_BINARY: Final = {b"\xc7\x71": struct.Struct("<13H"), b"\x71\xc7": struct.Struct(">13H")}
+_BINARY_SIZE: Final = 26
+_MODE_AT: Final = 3
+_NAME_SIZE_AT: Final = 10
 _TRAILER: Final = "TRAILER!!!"
 _NAME_MAX: Final = 1 << 16
 # Header and most names come with one read.
@@ -44,7 +49,7 @@ class _Member:
 
 
 def recognise(data: Data) -> bool:
-    return data.read_at(0, 6) in (*_NEW, _OLD)
+    return _begins(data, 0)
 
 
 def read(data: Data, budget: Budget) -> Container:
@@ -71,13 +76,26 @@ def read(data: Data, budget: Budget) -> Container:
         links.settle(entries)
         rest = _skip_zeros(data, member.content)
         position = rest
-        if rest == data.size or data.read_at(rest, 6) not in (*_NEW, _OLD):
+        if rest == data.size or not _begins(data, rest):
             break
     if rest < data.size:
         entries.append(
             Entry(path="", kind=Kind.STREAM, size=data.size - rest, data=data.window(rest, data.size - rest))
         )
     return Container(format="cpio", entries=tuple(entries), remainder="headers")
+
+
+def _begins(data: Data, position: int) -> bool:
+    """Tell whether an archive begins at POSITION; of the binary form by all of its header, not by two bytes."""
+    raw = data.read_at(position, _BINARY_SIZE)
+    if raw[:6] in (*_NEW, _OLD):
+        return True
+    if raw[:2] not in _BINARY or len(raw) < _BINARY_SIZE:
+        return False
+    fields = _BINARY[raw[:2]].unpack(raw)
+    name = data.read_at(position + _BINARY_SIZE, fields[_NAME_SIZE_AT])
+    has_type = fields[_MODE_AT] & 0o170000 in KIND_OF_MODE or name == f"{_TRAILER}\0".encode()
+    return has_type and 0 < name.find(b"\0") == len(name) - 1
 
 
 class _Links:
@@ -137,9 +155,11 @@ def _member(data: Data, position: int) -> _Member:
             return _new(data, raw, position)
         if magic == _OLD and len(raw) >= _OLD_SIZE:
             return _old(data, raw, position)
+        if magic[:2] in _BINARY and len(raw) >= _BINARY_SIZE:
+            return _binary(data, raw, position)
     except ValueError as error:
         raise UnreadableError(f"the cpio header at byte {position} is damaged") from error
-    if len(raw) < _OLD_SIZE:
+    if len(raw) < (_BINARY_SIZE if magic[:2] in _BINARY else _OLD_SIZE):
         raise UnreadableError(f"the cpio archive ends at byte {data.size}, before its trailer: it is cut")
     raise UnreadableError(f"there is no cpio header at byte {position}")
 
@@ -182,6 +202,24 @@ def _old(data: Data, raw: bytes, position: int) -> _Member:
             name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
             device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
             start=position, content=content, end=content + size,
+        ),
+    )  # fmt: skip
+
+
+def _binary(data: Data, raw: bytes, position: int) -> _Member:
+    (
+        _, origin, ino, mode, uid, gid, links, device, mtime_high, mtime, name_size, size_high, size,
+    ) = _BINARY[raw[:2]].unpack_from(raw)  # fmt: skip
+    size |= size_high << 16
+    name = _name(data, raw, position, _BINARY_SIZE, name_size)
+    # Names and contents fill up whole words.
+    content = position + _BINARY_SIZE + name_size + name_size % 2
+    return _placed(
+        data,
+        _Member(
+            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime_high << 16 | mtime, size=size,
+            device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
+            start=position, content=content, end=content + size + size % 2,
         ),
     )  # fmt: skip
 
