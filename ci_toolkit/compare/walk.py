@@ -12,15 +12,18 @@ from threading import Event
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.comparison import Comparison, Side, Verdict
 from ci_toolkit.compare.contents import digest
+from ci_toolkit.compare.difference import Difference, Field
 from ci_toolkit.compare.layers import Walker
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images import directory
-from ci_toolkit.images.archives import oci
+from ci_toolkit.images.archives import oci, tar
 from ci_toolkit.images.data import Data, OpenFile, whole
-from ci_toolkit.images.limits import Budget, Limits
+from ci_toolkit.images.entry import Container
+from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
 from ci_toolkit.images.read import describe
 
 _DIRECTORY = "directory"
+_ARCHIVE = "archive"
 
 # Looks more closely into some of what differs, while it can be read: contents that differ, by the indices of
 # their differences.
@@ -52,7 +55,7 @@ def compare(
         if one is None and other is None:
             comparison = _directories(a, b, walker, budget)
         elif one is None or other is None:
-            comparison = _mixed(a, b, one, other, walker, digests)
+            comparison = _mixed(a, b, one, other, walker, budget, digests)
         else:
             comparison = _files(a, b, one, other, walker, digests)
         return look(comparison, walker.ledger.contents) if look is not None else comparison
@@ -103,14 +106,47 @@ def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison
     return _trees(a, b, walker, (_tree_side(a), _tree_side(b)))
 
 
-def _mixed(a: Path, b: Path, one: Data | None, other: Data | None, walker: Walker, digests: bool) -> Comparison:
-    """A directory against a file: nothing in them can be paired."""
+def _mixed(
+    a: Path, b: Path, one: Data | None, other: Data | None, walker: Walker, budget: Budget, digests: bool
+) -> Comparison:
+    """A directory against a file: nothing in them can be paired, unless both are OCI layouts."""
     sides = tuple(
         _tree_side(path) if data is None else _side(path, data, digest(data) if digests else None)
         for path, data in ((a, one), (b, other))
     )
-    walker.kinds(sides[0].format, sides[1].format)
+    try:
+        images = [_layout(path, data, budget) for path, data in ((a, one), (b, other))]
+    except BeyondLimitError as error:
+        walker.ledger.skip((), error.message)
+        images = [None, None]
+    if images[0] is None or images[1] is None:
+        walker.kinds(sides[0].format, sides[1].format)
+    else:
+        forms = [_DIRECTORY if data is None else _ARCHIVE for data in (one, other)]
+        walker.ledger.add(
+            Difference(
+                path=(), field=Field.HEADER, name="image_form", container=oci.FORMAT, before=forms[0], after=forms[1]
+            )
+        )  # fmt: skip
+        walker.trees(images[0], images[1])
     return _trees(a, b, walker, (sides[0], sides[1]))
+
+
+def _layout(path: Path, data: Data | None, budget: Budget) -> Container | None:
+    """Return the container image at PATH, if it is an OCI layout."""
+    if data is not None and not oci.recognise(data):
+        return None
+    try:
+        found = directory.read(path, budget) if data is None else tar.read(data, budget)
+    except BeyondLimitError:
+        raise
+    except UnreadableError as error:
+        if data is None:
+            raise
+        raise UnreadableError(
+            f"{path}: {error.message}", hint="Fetch or build that image again: it is damaged or not whole."
+        ) from error
+    return oci.alone(found, budget) if oci.is_layout(found) else None
 
 
 def _trees(a: Path, b: Path, walker: Walker, sides: tuple[Side, Side]) -> Comparison:

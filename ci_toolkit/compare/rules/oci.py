@@ -39,6 +39,23 @@ def _is_attestation(difference: Difference, _facts: Facts) -> bool:
     return difference.container == "oci" and _ATTESTATION.fullmatch(name) is not None
 
 
+def _is_form(difference: Difference, _facts: Facts) -> bool:
+    return difference.container == "oci" and difference.name == "image_form"
+
+
+OCI_FORM: Final = Rule(
+    cause=Cause(
+        identifier="oci-form",
+        title="One container image lies in a directory, the other in an archive",
+        explanation="What is in them was compared all the same; owners, modes and times of its files are the packer's.",
+        fix=render((advice("Compare images of one form, if their own bytes matter."),)),
+        source="https://github.com/opencontainers/image-spec/blob/main/image-layout.md",
+    ),
+    phase=Phase.FORMAT,
+    fields=(Field.HEADER,),
+    recognise=_is_form,
+)
+
 OCI_CREATED: Final = Rule(
     cause=Cause(
         identifier="oci-created",

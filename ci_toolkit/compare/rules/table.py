@@ -162,6 +162,7 @@ _FORMATS: Final = (
     disks.DISK_TIME,
     disks.DISK_CHECKSUM,
     disks.QCOW2_PLACES,
+    oci.OCI_FORM,
     oci.OCI_CREATED,
     oci.OCI_MKOSI_VERSION,
     oci.OCI_NAME,

@@ -60,19 +60,15 @@ def read(data: Data, budget: Budget) -> Container:
 
 
 def is_layout(container: Container) -> bool:
-    """Tell whether a directory is a container image."""
-    names = {entry.path for entry in container.entries if entry.kind is Kind.FILE}
+    """Tell whether a directory, or what an archive holds, is an OCI layout."""
+    names = {entry.path.removeprefix("./") for entry in container.entries if entry.kind is Kind.FILE}
     return {"oci-layout", "index.json"} <= names
 
 
 def arranged(container: Container, budget: Budget) -> Container:
     """Return CONTAINER with its entries by their roles; as it is where its documents tell of none."""
-    try:
-        image = _Image(container, budget)
-        image.gather()
-    except BeyondLimitError:
-        raise
-    except UnreadableError:
+    image = _gathered(container, budget)
+    if image is None:
         # Nothing is lost: its members are compared as those of any archive or directory.
         return container
     return replace(
@@ -83,6 +79,36 @@ def arranged(container: Container, budget: Budget) -> Container:
         facts=(*container.facts, *image.facts),
         regions=(*container.regions, *image.regions),
     )
+
+
+def alone(container: Container, budget: Budget) -> Container | None:
+    """Return the container image that CONTAINER holds, without what an archive or a directory says of its files.
+
+    None where its documents tell of none.
+    """
+    image = _gathered(container, budget)
+    if image is None:
+        return None
+    entries = (*image.entries, *sorted(image.others(), key=attrgetter("path")))
+    files = (entry for entry in entries if entry.kind is Kind.FILE)
+    return Container(
+        format=FORMAT,
+        entries=tuple(Entry(path=entry.path, kind=entry.kind, size=entry.size, data=entry.data) for entry in files),
+        facts=tuple(image.facts),
+        regions=tuple(image.regions),
+        skipped=container.skipped,
+    )
+
+
+def _gathered(container: Container, budget: Budget) -> "_Image | None":
+    try:
+        image = _Image(container, budget)
+        image.gather()
+    except BeyondLimitError:
+        raise
+    except UnreadableError:
+        return None
+    return image
 
 
 class _Image:

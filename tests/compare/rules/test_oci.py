@@ -58,3 +58,12 @@ def test_a_statement_of_provenance_is_named(tmp_path: Path) -> None:
     assert "oci-attestation" in compared(first, second)
     only = differs("attestation 2 manifest", Field.PRESENCE, None, "file", container="oci")
     assert set(together(only)) == {"oci-attestation"}
+
+
+@shows("oci-form", by="tar")
+def test_a_layout_and_an_archive_of_it_differ_in_form_alone(tmp_path: Path) -> None:
+    made = image(tmp_path / "a", FIXED)
+    run("tar", "-c", "-f", tmp_path / "a.tar", "-C", made, ".")
+    assert causes(made, tmp_path / "a.tar") == causes(tmp_path / "a.tar", made) == {"oci-form"}
+    other = image(tmp_path / "b", "--created=2026-07-02T00:00:00Z")
+    assert causes(tmp_path / "a.tar", other) == {"oci-form", "oci-created"}

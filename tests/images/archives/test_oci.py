@@ -155,6 +155,30 @@ def test_two_equal_images_are_identical(tmp_path: Path, form: str) -> None:
     assert (compared.verdict, compared.differences) == (Verdict.IDENTICAL, ())
 
 
+def test_a_layout_is_compared_with_an_archive_of_one(tmp_path: Path) -> None:
+    one = image(tmp_path / "a", "oci")
+    same = compare(one, image(tmp_path / "b", "oci-archive"))
+    assert same.verdict is Verdict.DIFFERENT
+    # skopeo writes an index of its own.
+    assert {found.name for found in same.differences} == {"image_form", "index.mediaType", "record of the index"}
+    other = compare(image(tmp_path / "c", "oci-archive", hostname="other"), one)
+    (found,) = [found for found in other.differences if found.field is Field.CONTENT and "etc/thing" in found.path]
+    assert found.path == ("layer 2", "etc/thing")
+
+
+def test_a_layout_and_what_docker_saves_are_of_two_kinds(tmp_path: Path) -> None:
+    (found,) = compare(image(tmp_path / "a", "oci"), image(tmp_path / "b", "docker-archive")).differences
+    assert (found.field, found.before, found.after) == (Field.KIND, "directory", "oci")
+
+
+def test_a_directory_and_a_damaged_archive_are_refused(tmp_path: Path) -> None:
+    made = image(tmp_path / "a", "oci")
+    run("tar", "-c", "-f", tmp_path / "a.tar", "-C", made, "oci-layout", "index.json", "blobs")
+    (tmp_path / "a.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:5000])
+    with pytest.raises(UnreadableError, match=r"a\.tar: .*cut"):
+        compare(made, tmp_path / "a.tar")
+
+
 def test_a_mode_of_a_blob_is_told_by_its_role(tmp_path: Path) -> None:
     one = image(tmp_path / "a", "oci")
     other = tmp_path / "b"
