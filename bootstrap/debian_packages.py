@@ -61,7 +61,7 @@ TEST_TOOLS: Final = (
     Tool(program="iscsi-iname", package="open-iscsi", why="makes initiator names"),
     Tool(program="useradd", package="passwd", why="makes users; chage dates their passwords"),
     Tool(program="pacman", package="pacman-package-manager", why="installs packages, with its records and log"),
-    Tool(program="rpm", package="rpm", why="makes its database"),
+    Tool(program="rpm", package="rpm", why="makes packages and its database"),
     Tool(program="dracut", package="dracut-core", why="makes initrds"),
     Tool(program="logrotate", package="logrotate", why="keeps its state"),
     Tool(program="pigz", package="pigz", why="compresses in another way than gzip"),

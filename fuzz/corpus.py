@@ -65,6 +65,7 @@ SEEDS: Final = (
     Seed(format="cpio", make=makers.cpio("odc")),
     Seed(format="cpio", make=makers.cpio("bin")),
     Seed(format="ar", make=makers.ar),
+    Seed(format="rpm", make=makers.rpm),
     Seed(format="zip", make=makers.zip_archive),
     Seed(format="zstd", make=makers.mke2fs("-t", "ext4"), pack=("zstd", "-c")),
     Seed(format="xz", make=makers.cpio("newc"), pack=("xz", "-c")),

@@ -103,6 +103,17 @@ def ar(place: Path) -> Path:
     return place / "image"
 
 
+def rpm(place: Path) -> Path:
+    head = "Name: thing\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n"
+    copied = (
+        f"%install\nmkdir -p %{{buildroot}}/opt\ncp -r {tree(place, plain=True)}/* %{{buildroot}}/opt\n%files\n/opt\n"
+    )
+    (place / "thing.spec").write_text(head + copied)
+    macros = (f"_topdir {place}/top", f"_dbpath {place}/db", "_buildhost host", "_binary_payload w3.gzdio")
+    run("rpmbuild", "-bb", "--quiet", *(word for macro in macros for word in ("--define", macro)), place / "thing.spec")
+    return next((place / "top/RPMS").rglob("*.rpm"))
+
+
 def mke2fs(*options: str, size: int = MIB) -> Maker:
     def make(place: Path) -> Path:
         run("mke2fs", "-q", "-F", *options, "-d", tree(place), _sized(place / "image", size))

@@ -13,6 +13,7 @@ import grouped
 import packaged
 import pytest
 import sealed
+import spun
 import squashed
 from bench import run
 from specimens import budget, cuts, loaded, make_sense, opened
@@ -169,6 +170,7 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "tar": (lambda here: written(here / "a", run("tar", "-c", "-C", tree(here / "tree"), ".")), "tar archive"),
     "cpio": (lambda here: written(here / "a", archived.cpio(tree(here / "tree"), "newc")), "cpio archive"),
     "ar": (lambda here: library(here / "a.a", written(here / "file", b"content")), "ar archive"),
+    "rpm": (lambda here: spun.build(here), "RPM v3.0 bin"),
     "zip": (lambda here: written(here / "a", run("zip", "-q", "-", "-", stdin=b"x" * 99)), "Zip archive"),
     "zstd": (lambda here: written(here / "a", run("zstd", "-c", stdin=b"x" * 99)), "Zstandard"),
     "lzma": (lambda here: written(here / "a", run("xz", "-Flzma", "-c", stdin=b"x" * 99)), "LZMA compressed"),

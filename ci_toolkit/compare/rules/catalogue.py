@@ -154,4 +154,13 @@ CATALOGUE: Final = (
 )  # fmt: skip
 
 # Rules that no row of the catalogue asks for; people met these causes all the same.
-BESIDES: Final = ("default-acl", "ar-symbol-time", "disk-format", "oci-form", "f2fs-checkpoint", "f2fs-kernel")
+BESIDES: Final = (
+    "default-acl",
+    "ar-symbol-time",
+    "disk-format",
+    "oci-form",
+    "f2fs-checkpoint",
+    "f2fs-kernel",
+    "rpm-build-time",
+    "rpm-build-host",
+)

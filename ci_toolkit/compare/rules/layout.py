@@ -11,7 +11,7 @@ from ci_toolkit.compare.rules.remedy import Remedy, advice, render
 from ci_toolkit.compare.rules.rule import Follows, Phase, Rule
 
 _REGIONS: Final = re.compile(
-    r"super|bitmap|checkpoint|summar|\bnodes\b|block map|counts|footer|\blog\b|"
+    r"super|bitmap|packed payload|checkpoint|summar|\bnodes\b|block map|counts|footer|\blog\b|"
     r"inode|director|descriptor|checksum|crc|journal|bookkeeping|metadata|\bfats?\b|fsinfo|"
     r"map blocks|pages of|free pages|header|padding|trailer|table|record|\btrees?\b|"
     r"attribute|compression settings|targets of links|ends of files|second copies|free space cache",
@@ -58,12 +58,21 @@ _COUNTS: Final = frozenset(
 )
 
 
+# What an RPM package says of its payload, and the digests and signatures of its parts.
+_OF_RPM: Final = re.compile(
+    r"signature\..+|(?:long|archive)?size|payloaddigest(?:alt)?|filesizes|longfilesizes|filemodes|filemtimes|filedigests|"
+    r"filelinktos|fileusername|filegroupname|fileinodes|filedevices|filerdevs|dirindexes|basenames|dirnames"
+)
+
+
 def _always(_difference: Difference, _facts: Facts) -> bool:
     return True
 
 
 def _is_bookkeeping(difference: Difference, _facts: Facts) -> bool:
     if difference.field is Field.HEADER:
+        if difference.container == "rpm":
+            return _OF_RPM.fullmatch(difference.name or "") is not None
         return difference.name in _COUNTS
     return difference.container not in TABLES and _REGIONS.search(difference.name or "") is not None
 

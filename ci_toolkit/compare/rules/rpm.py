@@ -117,3 +117,46 @@ DNF_STATE: Final = dropping(
     removes=("/usr/lib/sysimage/libdnf5", "/var/lib/dnf", "/var/cache/dnf", "/var/cache/libdnf5"),
     source="https://github.com/podman-container-tools/image_build/pull/51",
 )
+
+
+def _is_build_time(difference: Difference, _facts: Facts) -> bool:
+    return difference.container == "rpm" and difference.name == "buildtime"
+
+
+def _is_build_host(difference: Difference, _facts: Facts) -> bool:
+    # The cookie is of the host, and of the time.
+    return difference.container == "rpm" and difference.name in ("buildhost", "cookie")
+
+
+BUILD_TIME: Final = Rule(
+    cause=Cause(
+        identifier="rpm-build-time",
+        title="A package says when it was built",
+        explanation="rpmbuild writes the present time into the header, unless a macro says to take SOURCE_DATE_EPOCH.",
+        fix=render(
+            (
+                advice(
+                    'Build it with `rpmbuild --define "use_source_date_epoch_as_buildtime 1" '
+                    '--define "clamp_mtime_to_source_date_epoch 1"` and SOURCE_DATE_EPOCH set.'
+                ),
+            )
+        ),
+        source="https://rpm-software-management.github.io/rpm/manual/buildprocess.html",
+    ),
+    phase=Phase.FORMAT,
+    fields=(Field.HEADER,),
+    recognise=_is_build_time,
+)
+
+BUILD_HOST: Final = Rule(
+    cause=Cause(
+        identifier="rpm-build-host",
+        title="A package names the machine that it was built on",
+        explanation="rpmbuild writes the name of the host into the header.",
+        fix=render((advice('Build it with `rpmbuild --define "_buildhost reproducible"`.'),)),
+        source="https://rpm-software-management.github.io/rpm/manual/buildprocess.html",
+    ),
+    phase=Phase.FORMAT,
+    fields=(Field.HEADER,),
+    recognise=_is_build_host,
+)

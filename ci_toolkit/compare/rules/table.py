@@ -162,6 +162,8 @@ _FORMATS: Final = (
     disks.DISK_TIME,
     disks.DISK_CHECKSUM,
     disks.QCOW2_PLACES,
+    rpm.BUILD_TIME,
+    rpm.BUILD_HOST,
     oci.OCI_FORM,
     oci.OCI_CREATED,
     oci.OCI_MKOSI_VERSION,

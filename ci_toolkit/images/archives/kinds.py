@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ci_toolkit.images.archives import ar, compressed, cpio, lz4, oci, tar, zip_archive
+from ci_toolkit.images.archives import ar, compressed, cpio, lz4, oci, rpm, tar, zip_archive
 from ci_toolkit.images.format import Format
 
 ARCHIVES: Final = (
@@ -11,6 +11,7 @@ ARCHIVES: Final = (
     Format(name="tar", recognise=tar.recognise, read=tar.read),
     Format(name="cpio", recognise=cpio.recognise, read=cpio.read),
     Format(name="ar", recognise=ar.recognise, read=ar.read),
+    Format(name="rpm", recognise=rpm.recognise, read=rpm.read),
     Format(name="zip", recognise=zip_archive.recognise, read=zip_archive.read),
 )
 

@@ -1,9 +1,11 @@
 """What rpm and dnf write."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+import spun
 from bench import cause, changed, compared, contained, differs, finding, run, shows
 
 from ci_toolkit.compare.difference import Field
@@ -83,3 +85,27 @@ def test_what_dnf_leaves_is_removed(installed: tuple[Path, Path]) -> None:
     assert left
     for path in left:
         assert cause(differs(str(path), Field.PRESENCE, "file", None)) == "dnf-state"
+
+
+@shows("rpm-build-time", by="rpmbuild")
+def test_the_time_of_building_is_named_and_fixed_by_the_advised_macros(tmp_path: Path) -> None:
+    first = spun.build(tmp_path / "a", "_buildhost host")
+    time.sleep(1.1)
+    found = compared(first, spun.build(tmp_path / "b", "_buildhost host"))
+    assert found["bookkeeping"].consequence_of
+    macros = [part for part in found["rpm-build-time"].fix.split('"') if part.endswith(" 1")]
+    assert len(macros) == 2
+    packages = []
+    for name in ("c", "d"):
+        packages.append(spun.build(tmp_path / name, "_buildhost host", *macros))
+        time.sleep(1.1)
+    assert packages[0].read_bytes() == packages[1].read_bytes()
+
+
+@shows("rpm-build-host", by="rpmbuild")
+def test_the_host_of_building_is_named(tmp_path: Path) -> None:
+    fixed = ("use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1")
+    first, second = (spun.build(tmp_path / name, *fixed, f"_buildhost {name}") for name in ("a", "b"))
+    found = compared(first, second)
+    assert set(found) == {"rpm-build-host", "bookkeeping", "container"}
+    assert found["bookkeeping"].consequence_of == ("rpm-build-host",)
