@@ -11,6 +11,7 @@ from ci_toolkit.cli.options import console_of, environ_of, from_settings
 from ci_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from ci_toolkit.compare.walk import Look
     from ci_toolkit.reports.report import Report
 
 _STDOUT: Final = (Path("-"), Path("/dev/stdout"))
@@ -68,12 +69,11 @@ def command(
 
 
 def _compare(a: Path, b: Path, *, digests: bool, environ: Mapping[str, str] | None) -> "Report":
-    from ci_toolkit.compare import deep, explain, walk
+    from ci_toolkit.compare import explain, walk
     from ci_toolkit.compare.facts import Facts
     from ci_toolkit.reports.report import Report
 
-    look = deep.Diffoscope(program=deep.find(environ), facts=Facts()).look if environ is not None else None
-    comparison = walk.compare(a, b, digests=digests, look=look)
+    comparison = walk.compare(a, b, digests=digests, look=_look(environ) if environ is not None else None)
     findings = explain.explain(comparison.differences, Facts())
     return Report(
         title=a.name if a.name == b.name else f"{a.name} and {b.name}",
@@ -82,3 +82,10 @@ def _compare(a: Path, b: Path, *, digests: bool, environ: Mapping[str, str] | No
         findings=findings,
         explained_bytes=explain.explained_bytes(findings),
     )
+
+
+def _look(environ: Mapping[str, str]) -> "Look":
+    from ci_toolkit.compare import deep
+    from ci_toolkit.compare.facts import Facts
+
+    return deep.Diffoscope(program=deep.find(environ), facts=Facts()).look

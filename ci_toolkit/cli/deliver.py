@@ -40,15 +40,18 @@ def show(report: "Report", environ: Mapping[str, str], console: Console) -> None
 
 def render(report: "Report", kind: str) -> str:
     """Return REPORT as text of KIND: "json", "markdown" or "html"."""
-    from ci_toolkit.reports import json, markdown
-    from ci_toolkit.reports.html import page
-
     match kind:
         case "json":
+            from ci_toolkit.reports import json
+
             return json.render(report)
         case "markdown":
+            from ci_toolkit.reports import markdown
+
             return markdown.render(report)
         case "html":
+            from ci_toolkit.reports.html import page
+
             return page.render(report)
         case _:
             raise ValueError(f"no report is written as {kind}")

@@ -3,15 +3,16 @@
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ci_toolkit import settings
 from ci_toolkit.console import Console
 from ci_toolkit.errors import UsageError
-from ci_toolkit.host.environment import parse_vary
-from ci_toolkit.site import Wishes
+
+if TYPE_CHECKING:
+    from ci_toolkit.site import Wishes
 
 Decorated = Callable[..., Any]
 
@@ -62,8 +63,10 @@ def wishes(
     given: Mapping[str, str | None],
     mkosi_arguments: tuple[str, ...],
     environ: Mapping[str, str],
-) -> Wishes:
+) -> "Wishes":
     """Join the command line (GIVEN), the CI's inputs and the defaults to what the pipeline is asked for."""
+    from ci_toolkit.host.environment import parse_vary
+    from ci_toolkit.site import Wishes
 
     def chosen(name: str) -> str:
         return given.get(name) or settings.value(name, environ)
