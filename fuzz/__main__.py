@@ -15,7 +15,7 @@ from typing import Final
 from ci_toolkit.images.data import OpenFile, whole
 from ci_toolkit.images.entry import Container
 from ci_toolkit.images.limits import Budget, Limits
-from ci_toolkit.images.read import identify
+from ci_toolkit.images.read import FORMATS, identify
 from fuzz import trial, worker
 from fuzz.corpus import SEEDS, Seed
 from fuzz.image import Image
@@ -52,6 +52,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="what the damage comes from (default: 1)")
     parser.add_argument("--replay", nargs=2, type=Path, metavar=("A", "B"), help="compare two files that were kept")
     given = parser.parse_args()
+    # Each case is a fork of this process, and would have to load them.
+    for known in FORMATS:
+        known.load()
     if given.replay:
         return _replayed(*given.replay)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:

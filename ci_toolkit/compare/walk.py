@@ -16,7 +16,6 @@ from ci_toolkit.compare.difference import Difference, Field
 from ci_toolkit.compare.layers import Walker
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images import directory
-from ci_toolkit.images.archives import oci, tar
 from ci_toolkit.images.data import Data, OpenFile, whole
 from ci_toolkit.images.entry import Container
 from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
@@ -93,6 +92,8 @@ def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bo
 
 
 def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison:
+    from ci_toolkit.images.archives import oci
+
     one, other = directory.read(a, budget), directory.read(b, budget)
     if oci.is_layout(one) and oci.is_layout(other):
         one, other = oci.arranged(one, budget), oci.arranged(other, budget)
@@ -125,7 +126,8 @@ def _mixed(
         forms = [_DIRECTORY if data is None else _ARCHIVE for data in (one, other)]
         walker.ledger.add(
             Difference(
-                path=(), field=Field.HEADER, name="image_form", container=oci.FORMAT, before=forms[0], after=forms[1]
+                path=(), field=Field.HEADER, name="image_form", container=images[0].format,
+                before=forms[0], after=forms[1],
             )
         )  # fmt: skip
         walker.trees(images[0], images[1])
@@ -134,6 +136,8 @@ def _mixed(
 
 def _layout(path: Path, data: Data | None, budget: Budget) -> Container | None:
     """Return the container image at PATH, if it is an OCI layout."""
+    from ci_toolkit.images.archives import oci, tar
+
     if data is not None and not oci.recognise(data):
         return None
     try:

@@ -332,3 +332,18 @@ def test_a_deep_look_is_taken_where_it_is_asked_for(tmp_path: Path, capfd: pytes
         assert capfd.readouterr().out.count("Pretty-printed") == 1
         assert deep["skipped"] == []
     assert deep["findings"] == plain["findings"]
+
+
+@pytest.mark.parametrize(("second", "readers"), [("text", set()), ("packed", {"archives.compressed"})])
+def test_no_reader_is_loaded_but_those_that_are_needed(tmp_path: Path, second: str, readers: set[str]) -> None:
+    (tmp_path / "first").write_text("some text\n", encoding="utf-8")
+    (tmp_path / "text").write_text("other text\n", encoding="utf-8")
+    (tmp_path / "packed").write_bytes(run("gzip", "-c", stdin=b"other text\n"))
+    script = (
+        "import sys; from ci_toolkit.cli import main; main.run(['compare', *sys.argv[1:]]); "
+        "from ci_toolkit.images.read import FORMATS; "
+        "print('loaded', *{known.module for known in FORMATS if f'ci_toolkit.images.{known.module}' in sys.modules})"
+    )
+    command = (sys.executable, "-c", script, tmp_path / "first", tmp_path / second)
+    printed = subprocess.run(command, check=True, capture_output=True, timeout=60, text=True).stdout
+    assert set(printed.splitlines()[-1].split()[1:]) == readers

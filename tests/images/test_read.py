@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
 import allocated
 import archived
@@ -22,6 +23,8 @@ from virtual import converted
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Kind
+from ci_toolkit.images.format import Format
+from ci_toolkit.images.limits import Budget
 from ci_toolkit.images.read import COMPRESSIONS, FORMATS, describe, identify
 
 
@@ -117,9 +120,12 @@ def sized(image: Path, *program: str | Path, stdin: bytes = b"", size: int = 3 <
     return image
 
 
-def encrypted(here: Path) -> Path:
+def encrypted(here: Path, version: str = "luks1") -> Path:
     quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--batch-mode", "--key-file", "-")
-    return sized(here / "image", "cryptsetup", "luksFormat", "--type", "luks1", *quick, stdin=b"secret")
+    # The second version has 16 MiB of headers.
+    image = sized(here / "image", "truncate", "--size=20M")
+    run("cryptsetup", "luksFormat", "--type", version, *quick, image, stdin=b"secret")
+    return image
 
 
 def hashes(here: Path) -> Path:
@@ -181,6 +187,55 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+def fixed(here: Path) -> Path:
+    """A disk that nothing but its footer tells from a raw one."""
+    (here / "raw").write_bytes(b"x" * 70_000 + bytes(10_000))
+    return converted(here / "raw", here / "image", "vpc", "subformat=fixed,force_size=on")
+
+
+def flat(here: Path) -> Path:
+    """A text that names the file with the content."""
+    (here / "raw").write_bytes(b"x" * 65_536)
+    return converted(here / "raw", here / "image.vmdk", "vmdk", "subformat=monolithicFlat")
+
+
+def script(here: Path) -> Path:
+    """A program whose archive follows it."""
+    return written(here / "a", b"#!/bin/sh\nexit\n" + run("zip", "-q", "-", "-", stdin=b"x" * 99))
+
+
+def sectors(here: Path) -> Path:
+    """A disk with sectors of 4 KiB, and no MBR before its table."""
+    image = sized(here / "disk", "fdisk", "--sector-size=4096", stdin=b"g\nw\n")
+    return written(image, bytes(512) + image.read_bytes()[512:])
+
+
+def backup(here: Path) -> Path:
+    """A disk whose first table is lost."""
+    whole = disk(here / "disk", "label: gpt\nsize=100, name=a\n").read_bytes()
+    return written(here / "disk", whole[:512] + bytes(33 * 512) + whole[34 * 512 :])
+
+
+# Formats have several forms, which begin otherwise.
+OTHER_FORMS: dict[str, Callable[[Path], Path]] = {
+    "cpio, old": lambda here: written(here / "a", archived.cpio(tree(here / "tree"), "odc")),
+    "cpio, binary": lambda here: written(here / "a", archived.cpio(tree(here / "tree"), "bin")),
+    "cpio, with checksums": lambda here: written(here / "a", archived.cpio(tree(here / "tree"), "crc")),
+    "gpt, of 4 KiB sectors": sectors,
+    "gpt, its backup alone": backup,
+    "luks, version 2": lambda here: encrypted(here, "luks2"),
+    "lz4, legacy": lambda here: written(here / "a", run("lz4", "-l", "-c", stdin=b"x" * 99)),
+    "swap, of large pages": lambda here: sized(here / "image", "mkswap", "--pagesize", "65536"),
+    "tar, without a signature": lambda here: written(
+        here / "a", run("tar", "-c", "--format=v7", "-C", tree(here / "tree"), ".")
+    ),
+    "vhd, fixed": fixed,
+    "vmdk, a text": flat,
+    "zip, behind a script": script,
+    "zstd, skippable": lambda here: written(here / "a", run("pzstd", "-q", "-c", stdin=b"x" * 99)),
+}
+
+
 def test_every_format_has_an_example() -> None:
     assert set(MAKERS) == {known.name for known in FORMATS}
     assert {name for name in MAKERS if name in COMPRESSIONS} == COMPRESSIONS
@@ -197,6 +252,19 @@ def test_a_format_is_told_and_read(tmp_path: Path, name: str) -> None:
     make_sense(container)
     assert container.format == name
     assert container.entries or container.regions
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_other_forms_of_a_format_are_told(tmp_path: Path, form: str) -> None:
+    assert describe(opened(OTHER_FORMS[form](tmp_path))) == form.partition(",")[0]
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_what_tells_and_opens_a_format_is_there(known: Format) -> None:
+    module = known.load()
+    recogniser, reader = get_type_hints(getattr(module, known.recogniser)), getattr(module, known.reader)
+    assert recogniser == {"data": Data, "return": bool}
+    assert list(get_type_hints(reader).values()) == [Data, Budget, Container]
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -66,8 +66,7 @@ class _Gzip:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
-def is_zstd(data: Data) -> bool:
-    return zstd_frames.is_frame(data.read_at(0, 4))
+is_zstd = zstd_frames.recognise
 
 
 def is_xz(data: Data) -> bool:

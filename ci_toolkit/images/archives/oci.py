@@ -12,15 +12,15 @@ from operator import attrgetter, itemgetter
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
-from ci_toolkit.images.archives import oci_records, tar
+from ci_toolkit.images.archives import oci_records, tar, tar_header
 from ci_toolkit.images.archives.oci_records import Json
+from ci_toolkit.images.archives.tar_header import BLOCK
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind, Region
 from ci_toolkit.images.limits import BeyondLimitError, Budget
 
 FORMAT: Final = "oci"
 
-_BLOCK: Final = 512
 _HEADERS_MAX: Final = 2048
 _SIGNS: Final = ("oci-layout", "manifest.json")
 # What else may stand in front of those; anything else tells at once that an archive is none.
@@ -37,8 +37,8 @@ def recognise(data: Data) -> bool:
     """Tell by the names of the first members of a tar archive."""
     position = 0
     for _ in range(_HEADERS_MAX):
-        head = data.read_at(position, _BLOCK)
-        if len(head) < _BLOCK or not tar.recognise(data.window(position, _BLOCK)):
+        head = data.read_at(position, BLOCK)
+        if len(head) < BLOCK or not tar_header.recognise(data.window(position, BLOCK)):
             return False
         name = _plain(head[:100].partition(b"\0")[0].decode("latin-1"))
         if head[156:157] not in _EXTENDED:
@@ -50,7 +50,7 @@ def recognise(data: Data) -> bool:
         if not digits.isdigit():
             return False
         size = int(digits, 8) if not digits.strip(b"01234567") else 0
-        position += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
+        position += BLOCK + (size + BLOCK - 1) // BLOCK * BLOCK
     return False
 
 

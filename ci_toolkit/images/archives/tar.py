@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Final, cast
 
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.archives import tar_header
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind
 from ci_toolkit.images.limits import Budget
 
-_BLOCK: Final = 512
+recognise = tar_header.recognise
+
 _XATTR: Final = "SCHILY.xattr."
 # Extended headers are read whole; no honest one is larger.
 _HEADER_MAX: Final = 1 << 18
@@ -32,17 +34,6 @@ class _Guarded(io.BufferedReader):
         if size is None or not 0 <= size <= _HEADER_MAX:
             raise UnreadableError(f"a tar header asks for {size} bytes")
         return super().read(size)
-
-
-def recognise(data: Data) -> bool:
-    head = data.read_at(0, _BLOCK)
-    if len(head) < _BLOCK or not any(head):
-        return False
-    try:
-        stored = int(head[148:156].strip(b" \0") or b"-", 8)
-    except ValueError:
-        return False
-    return stored == sum(head) - sum(head[148:156]) + 8 * 0x20
 
 
 def read(data: Data, budget: Budget) -> Container:
@@ -75,8 +66,8 @@ def _entries(data: Data, budget: Budget) -> Iterator[Entry]:
             named[entry.path] = entry
             yield entry
         # The library takes a damaged header for the end.
-        end = data.read_at(tar.offset, _BLOCK)
-        if any(end) or 0 < len(end) < _BLOCK:
+        end = data.read_at(tar.offset, tar_header.BLOCK)
+        if any(end) or 0 < len(end) < tar_header.BLOCK:
             raise UnreadableError(f"there is no tar header at byte {tar.offset}: the archive is damaged or cut")
 
 

@@ -17,6 +17,10 @@ _RESERVED: Final = 3
 _CPIO: Final = b"070701"
 
 
+def recognise(data: Data) -> bool:
+    return is_frame(data.read_at(0, 4))
+
+
 def is_frame(magic: bytes) -> bool:
     return magic == MAGIC or magic in _SKIPPABLE
 

@@ -2,13 +2,18 @@
 
 from typing import Final
 
-from ci_toolkit.images.databases import catalog, hwdb, ldconfig, sqlite
-from ci_toolkit.images.format import Format
+from ci_toolkit.images.format import Format, has
 
 DATABASES: Final = (
-    Format(name="sqlite", recognise=sqlite.recognise, read=sqlite.read),
-    Format(name="ld.so.cache", recognise=ldconfig.is_cache, read=ldconfig.read_cache),
-    Format(name="aux-cache", recognise=ldconfig.is_auxiliary, read=ldconfig.read_auxiliary),
-    Format(name="hwdb", recognise=hwdb.recognise, read=hwdb.read),
-    Format(name="catalog", recognise=catalog.recognise, read=catalog.read),
-)
+    Format(name="sqlite", sign=has(b"SQLite format 3\0"), module="databases.sqlite"),
+    Format(
+        name="ld.so.cache", sign=has(b"ld.so-", b"glibc-ld.so.cache"), module="databases.ldconfig",
+        recogniser="is_cache", reader="read_cache",
+    ),
+    Format(
+        name="aux-cache", sign=has(b"glibc-ld.so.auxcache"), module="databases.ldconfig",
+        recogniser="is_auxiliary", reader="read_auxiliary",
+    ),
+    Format(name="hwdb", sign=has(b"KSLPHHRH"), module="databases.hwdb"),
+    Format(name="catalog", sign=has(b"RHHHKSLP"), module="databases.catalog"),
+)  # fmt: skip

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from ci_toolkit.images.executables import elf, pe, pyc
-from ci_toolkit.images.format import Format
+from ci_toolkit.images.format import Format, has
 
 EXECUTABLES: Final = (
-    Format(name="pe", recognise=pe.recognise, read=pe.read),
-    Format(name="elf", recognise=elf.recognise, read=elf.read),
-    Format(name="pyc", recognise=pyc.recognise, read=pyc.read),
+    Format(name="pe", sign=has(b"MZ"), module="executables.pe"),
+    Format(name="elf", sign=has(b"\x7fELF"), module="executables.elf"),
+    Format(name="pyc", sign=has(b"\r\n", at=2), module="executables.pyc"),
 )

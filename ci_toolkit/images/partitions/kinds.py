@@ -2,9 +2,12 @@
 
 from typing import Final
 
-from ci_toolkit.images.format import Format
-from ci_toolkit.images.partitions import gpt, mbr
+from ci_toolkit.images.format import Format, has, has_any
 
-GPT: Final = Format(name="gpt", recognise=gpt.recognise, read=gpt.read)
+_TABLE: Final = b"EFI PART"
+_BOOT: Final = has(b"\x55\xaa", at=510)
+
+# What has nothing but the backup of its table has the MBR before it.
+GPT: Final = Format(name="gpt", sign=has_any(_BOOT, has(_TABLE, at=512), has(_TABLE, at=4096)), module="partitions.gpt")
 # A FAT file system has its signature too.
-MBR: Final = Format(name="mbr", recognise=mbr.recognise, read=mbr.read)
+MBR: Final = Format(name="mbr", sign=_BOOT, module="partitions.mbr")
