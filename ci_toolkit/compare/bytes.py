@@ -12,6 +12,8 @@ from ci_toolkit.images.data import Data, Run
 _BLOCK_MIN: Final = 4096
 # Blocks grow with the image, so that no more than about this many have to be remembered.
 _BLOCKS_MAX: Final = 1 << 20
+# Less than a scan reads, since these buffers are made for each pair of files.
+_READ_AT_ONCE: Final = 1 << 17
 _RECENT_MAX: Final = 1024
 
 
@@ -177,14 +179,15 @@ def first_difference(a: Data, b: Data) -> int | None:
     # Nearly all files are this small, and equal.
     if a.size == b.size <= AT_ONCE and a.read_at(0, shared) == b.read_at(0, shared):
         return None
-    one, other = (bytearray(min(shared, AT_ONCE)) for _ in range(2))
+    one, other = (bytearray(min(shared, _READ_AT_ONCE)) for _ in range(2))
     while offset < shared:
         skip = min(a.hole_until(offset), b.hole_until(offset))
         if skip > offset:
             offset = skip
             continue
         length = min(a.read_into(one, offset), b.read_into(other, offset))
-        if one[:length] != other[:length]:
+        # Beyond LENGTH, both may have what was equal before; to cut that off costs a copy.
+        if one != other and one[:length] != other[:length]:
             return offset + _first(one, other, length)
         offset += length
     return None if a.size == b.size else shared

@@ -41,7 +41,11 @@ def taken_out(data: Data, budget: Budget, name: str) -> Data:
 
 def held(data: Data) -> int:
     """Return how many bytes of DATA are in no hole, of its own or of the file that it lies in; at most so many."""
-    length = sum(run.length for run in data.runs if run.offset is not None)
+    # Nearly all files lie in one piece.
+    if len(data.runs) == 1 and data.runs[0].offset is not None:
+        length = data.size
+    else:
+        length = sum(run.length for run in data.runs if run.offset is not None)
     root = data.root
     return min(length, root.held) if isinstance(root, OpenFile) and root.held is not None else length
 

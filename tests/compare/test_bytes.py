@@ -55,6 +55,7 @@ PAIRS = {
     "every byte": (dense(NOISE), dense(bytes(len(NOISE)))),
     "a head": (dense(NOISE[:70_000]), dense(NOISE[:90_001])),
     "a head that ends with a block": (dense(NOISE[: 256 * KIB]), dense(NOISE[: 256 * KIB + 1])),
+    "a head of one piece and a half": (dense(NOISE[: 200 * KIB]), dense(NOISE[: 256 * KIB])),
     "another head": (dense(b"x" + NOISE[1:70_000]), dense(NOISE[:90_001])),
     "data in a hole": (holed(3 * MIB), holed(3 * MIB, (2 * MIB + 77, b"x"))),
     "two holes at different places": (
