@@ -13,7 +13,8 @@ from ci_toolkit.images.filesystems.btrfs_contents import Contents
 from ci_toolkit.images.filesystems.btrfs_items import Name
 from ci_toolkit.images.filesystems.btrfs_regions import Survey
 from ci_toolkit.images.filesystems.btrfs_trees import CHUNK_TREE_UUID_AT, Item, Trees
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.filesystems.tree import Below, walk
+from ci_toolkit.images.limits import Budget
 
 recognise = btrfs_superblock.recognise
 
@@ -27,8 +28,8 @@ _DIR_ITEM: Final = 84
 _TARGET_MAX: Final = 4096
 _ATTRIBUTE_COST: Final = 64
 
-# (path, number of the tree, number of the inode)
-Place = tuple[str, int, int]
+# (number of the tree, number of the inode)
+Place = tuple[int, int]
 
 
 def read(data: Data, budget: Budget) -> Container:
@@ -81,32 +82,15 @@ class _FileSystem:
 
     def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, subvolumes where they are mounted, in the order of their making."""
-        pending: list[Iterator[Place]] = [iter((("", _FS_TREE, _FIRST),))]
-        seen: set[tuple[int, int]] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, tree, number = found
-            try:
-                self._budget.member(path)
-                self.trees.allow()
-                entry = self._entry(path, tree, number)
-            except BeyondLimitError as error:
-                self.skipped.append((path[: self._budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if entry.kind is not Kind.DIRECTORY:
-                continue
-            if (tree, number) in seen:
-                self.skipped.append((path, f"inode {number} of tree {tree} is a directory in two places"))
-                continue
-            seen.add((tree, number))
-            pending.append(self._below(path, tree, number))
+        return walk((_FS_TREE, _FIRST), self._visit, self._budget, self.skipped)
+
+    def _visit(self, path: str, place: Place) -> tuple[Entry, Below[Place] | None]:
+        self.trees.allow()
+        tree, number = place
+        entry = self._entry(path, tree, number)
+        if entry.kind is not Kind.DIRECTORY:
+            return entry, None
+        return entry, Below(f"{number} of tree {tree}", self._below(path, tree, number))
 
     def facts(self) -> tuple[Fact, ...]:
         node = self.trees.node(self.superblock.chunk_root)
@@ -199,7 +183,7 @@ class _FileSystem:
                 self._budget.attribute(len(found.name) + len(found.value) + _ATTRIBUTE_COST)
                 yield text(found.name), found.value
 
-    def _below(self, path: str, tree: int, number: int) -> Iterator[Place]:
+    def _below(self, path: str, tree: int, number: int) -> Iterator[tuple[str, Place]]:
         """Yield the places in a directory one by one: a hostile one has more than there is memory for."""
         kind = btrfs_items.DIR_INDEX
         try:
@@ -210,9 +194,9 @@ class _FileSystem:
                     if _is_impossible(found):
                         self.skipped.append((below, "no file can have such a name"))
                     elif found.kind == btrfs_items.ROOT_ITEM:
-                        yield below, found.number, _FIRST
+                        yield below, (found.number, _FIRST)
                     else:
-                        yield below, tree, found.number
+                        yield below, (tree, found.number)
         except UnreadableError as error:
             self.skipped.append((path, error.message))
 

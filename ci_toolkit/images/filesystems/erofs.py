@@ -11,7 +11,8 @@ from ci_toolkit.images.filesystems import erofs_inodes, erofs_superblock, erofs_
 from ci_toolkit.images.filesystems.erofs_contents import Contents
 from ci_toolkit.images.filesystems.erofs_inodes import Inode
 from ci_toolkit.images.filesystems.erofs_superblock import SUPERBLOCK
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.filesystems.tree import Below, walk
+from ci_toolkit.images.limits import Budget
 from ci_toolkit.images.packed import origin
 
 recognise = erofs_superblock.recognise
@@ -69,32 +70,7 @@ class _FileSystem:
 
     def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, directories in the order of their names' places."""
-        pending = [iter((("", self.superblock.root),))]
-        seen: set[int] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, nid = found
-            try:
-                self._budget.member(path)
-                entry = self._entry(path, nid)
-            except BeyondLimitError as error:
-                self.skipped.append((path[: self._budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if entry.kind is not Kind.DIRECTORY or entry.data is None:
-                continue
-            if nid in seen:
-                self.skipped.append((path, f"inode {nid} is a directory in two places"))
-                continue
-            seen.add(nid)
-            self._directories.append(entry.data)
-            pending.append(self._below(path, entry.data))
+        return walk(self.superblock.root, self._visit, self._budget, self.skipped)
 
     def regions(self) -> tuple[Region, ...]:
         """Name the bytes that no file holds."""
@@ -153,6 +129,12 @@ class _FileSystem:
             shared = self._metabox
         return erofs_xattrs.Attributes(shared, superblock.xattrs * superblock.block, prefixes)
 
+    def _visit(self, path: str, nid: int) -> tuple[Entry, Below[int] | None]:
+        entry = self._entry(path, nid)
+        if entry.kind is not Kind.DIRECTORY or entry.data is None:
+            return entry, None
+        return entry, Below(nid, self._below(path, entry.data))
+
     def _entry(self, path: str, nid: int) -> Entry:
         known = self._linked.get(nid)
         if known is not None:
@@ -198,6 +180,7 @@ class _FileSystem:
 
     def _below(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
         """Yield (path, nid) one by one: a hostile directory names more than there is memory for."""
+        self._directories.append(data)
         try:
             if data.size > _DIRECTORY_MAX:
                 raise UnreadableError(f"a directory of {data.size} bytes")

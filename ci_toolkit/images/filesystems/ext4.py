@@ -12,7 +12,8 @@ from ci_toolkit.images.filesystems import ext4_regions, ext4_superblock
 from ci_toolkit.images.filesystems.ext4_blocks import BlockMap, Piece
 from ci_toolkit.images.filesystems.ext4_inodes import FLAG_EXTENTS, FLAG_INLINE_DATA, Inode, InodeTable
 from ci_toolkit.images.filesystems.ext4_xattrs import INLINE_DATA
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.filesystems.tree import Below, walk
+from ci_toolkit.images.limits import Budget
 
 recognise = ext4_superblock.recognise
 
@@ -30,7 +31,7 @@ def read(data: Data, budget: Budget) -> Container:
     Raises UnreadableError when the superblock or the group descriptors cannot be believed, or the image is cut.
     """
     system = _FileSystem(data, budget)
-    entries = tuple(system.walk(budget))
+    entries = tuple(system.walk())
     return Container(
         format="ext4",
         entries=entries,
@@ -50,6 +51,7 @@ class _FileSystem:
 
     def __init__(self, data: Data, budget: Budget) -> None:
         self.data = data
+        self._budget = budget
         self.superblock = ext4_superblock.read_superblock(data)
         budget.attribute(self.superblock.groups * self.superblock.descriptor_size)
         self.groups = ext4_regions.read_groups(data, self.superblock)
@@ -61,36 +63,16 @@ class _FileSystem:
         self.skipped: list[tuple[str, str]] = []
         self.linked: dict[int, Entry] = {}
 
-    def walk(self, budget: Budget) -> Iterator[Entry]:
+    def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, directories in the order of their names' places."""
-        pending = [iter((("", _ROOT),))]
-        seen: set[int] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, number = found
-            try:
-                budget.member(path)
-                inode = self.inodes.get(number)
-                entry = self._entry(path, inode)
-                budget.attribute(len(entry.target or "") + sum(len(value) for _, value in entry.xattrs))
-            except BeyondLimitError as error:
-                self.skipped.append((path[: budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if entry.kind is not Kind.DIRECTORY or entry.data is None:
-                continue
-            if number in seen:
-                self.skipped.append((path, f"inode {number} is a directory in two places"))
-                continue
-            seen.add(number)
-            self.directories.append(entry.data)
-            pending.append(self._below(path, entry.data))
+        return walk(_ROOT, self._visit, self._budget, self.skipped)
+
+    def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
+        entry = self._entry(path, self.inodes.get(number))
+        self._budget.attribute(len(entry.target or "") + sum(len(value) for _, value in entry.xattrs))
+        if entry.kind is not Kind.DIRECTORY or entry.data is None:
+            return entry, None
+        return entry, Below(number, self._below(path, entry.data))
 
     def special_files(self) -> tuple[tuple[str, Data], ...]:
         """What lies in blocks of its own and is no entry's content.
@@ -167,6 +149,7 @@ class _FileSystem:
 
     def _below(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
         """Yield (path, inode) one by one: a hostile directory names more than there is memory for."""
+        self.directories.append(data)
         try:
             for name, number in self._names(data):
                 yield f"{path}/{name}" if path else name, number

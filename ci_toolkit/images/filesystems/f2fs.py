@@ -15,7 +15,8 @@ from ci_toolkit.images.filesystems.f2fs_nodes import ADDRESSES, FOOTER, INLINE_D
 from ci_toolkit.images.filesystems.f2fs_regions import Survey
 from ci_toolkit.images.filesystems.f2fs_superblock import BLOCK
 from ci_toolkit.images.filesystems.f2fs_xattrs import Attribute, attributes
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.filesystems.tree import Below, walk
+from ci_toolkit.images.limits import Budget
 
 recognise = f2fs_superblock.recognise
 
@@ -65,31 +66,7 @@ class _FileSystem:
 
     def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, directories in the order of their names' places."""
-        pending = [iter((("", self.superblock.root),))]
-        seen: set[int] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, number = found
-            try:
-                self._budget.member(path)
-                entry, inode = self._entry(path, number)
-            except BeyondLimitError as error:
-                self.skipped.append((path[: self._budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if inode is None or entry.kind is not Kind.DIRECTORY:
-                continue
-            if number in seen:
-                self.skipped.append((path, f"inode {number} is a directory in two places"))
-                continue
-            seen.add(number)
-            pending.append(self._below(path, inode))
+        return walk(self.superblock.root, self._visit, self._budget, self.skipped)
 
     def quota(self) -> None:
         """Name the contents of the quota files, to which no name leads."""
@@ -102,8 +79,7 @@ class _FileSystem:
             except UnreadableError as error:
                 self.skipped.append(("", f"quota: {error.message}"))
 
-    def _entry(self, path: str, number: int) -> tuple[Entry, Inode | None]:
-        """Return the entry of an inode; the inode itself is only known when it is met for the first time."""
+    def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
         known = self._linked.get(number)
         if known is not None:
             return replace(known, path=path), None
@@ -130,7 +106,7 @@ class _FileSystem:
         )
         if inode.links > 1 and kind is not Kind.DIRECTORY:
             self._linked[number] = entry
-        return entry, inode
+        return entry, Below(number, self._below(path, inode)) if kind is Kind.DIRECTORY else None
 
     def _target(self, inode: Inode) -> str:
         if inode.size > _TARGET_MAX:

@@ -11,7 +11,8 @@ from ci_toolkit.images.filesystems import compressors, squashfs_superblock
 from ci_toolkit.images.filesystems.squashfs_inodes import NONE, Inode, Inodes
 from ci_toolkit.images.filesystems.squashfs_superblock import NOTHING, Superblock
 from ci_toolkit.images.filesystems.squashfs_tables import Metadata, Tables, data_block
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.filesystems.tree import Below, walk
+from ci_toolkit.images.limits import Budget
 from ci_toolkit.images.packed import Block, Blocks, Piece, content
 
 recognise = squashfs_superblock.recognise
@@ -54,34 +55,9 @@ class _FileSystem:
 
     def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, directories in the order of their names' places."""
-        pending = [iter((("", self.superblock.root),))]
-        seen: set[int] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, reference = found
-            try:
-                self._budget.member(path)
-                entry, inode = self._entry(path, reference)
-            except BeyondLimitError as error:
-                self.skipped.append((path[: self._budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if inode is None or inode.kind is not Kind.DIRECTORY:
-                continue
-            if reference in seen:
-                self.skipped.append((path, f"inode {inode.number} is a directory in two places"))
-                continue
-            seen.add(reference)
-            pending.append(self._below(path, inode))
+        return walk(self.superblock.root, self._visit, self._budget, self.skipped)
 
-    def _entry(self, path: str, reference: int) -> tuple[Entry, Inode | None]:
-        """Return the entry of a name, and its inode unless a name before it had the same one."""
+    def _visit(self, path: str, reference: int) -> tuple[Entry, Below[int] | None]:
         known = self._linked.get(reference)
         if known is not None:
             return replace(known, path=path), None
@@ -104,7 +80,7 @@ class _FileSystem:
         )
         if inode.links > 1 and inode.kind is not Kind.DIRECTORY:
             self._linked[reference] = entry
-        return entry, inode
+        return entry, Below(inode.number, self._below(path, inode)) if inode.kind is Kind.DIRECTORY else None
 
     def _below(self, path: str, inode: Inode) -> Iterator[tuple[str, int]]:
         """Yield (path, reference) one by one: a hostile directory names more than there is memory for."""

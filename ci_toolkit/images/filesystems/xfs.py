@@ -8,6 +8,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import KIND_OF_MODE, Container, Entry, Fact, Kind, text
 from ci_toolkit.images.filesystems import xfs_superblock
+from ci_toolkit.images.filesystems.tree import Below, walk
 from ci_toolkit.images.filesystems.xfs_attributes import Attribute, short_attributes, tree_attributes
 from ci_toolkit.images.filesystems.xfs_blocks import BlockMap, Piece
 from ci_toolkit.images.filesystems.xfs_directory import NAMES_END, Name, block_names, short_names
@@ -64,31 +65,7 @@ class _FileSystem:
 
     def walk(self) -> Iterator[Entry]:
         """Yield the root and every name below it, directories in the order of their names' places."""
-        pending = [iter((("", self.superblock.root),))]
-        seen: set[int] = set()
-        while pending:
-            found = next(pending[-1], None)
-            if found is None:
-                pending.pop()
-                continue
-            path, number = found
-            try:
-                self._budget.member(path)
-                entry, inode = self._entry(path, number)
-            except BeyondLimitError as error:
-                self.skipped.append((path[: self._budget.limits.path], error.message))
-                return
-            except UnreadableError as error:
-                self.skipped.append((path, error.message))
-                continue
-            yield entry
-            if inode is None or entry.kind is not Kind.DIRECTORY:
-                continue
-            if number in seen:
-                self.skipped.append((path, f"inode {number} is a directory in two places"))
-                continue
-            seen.add(number)
-            pending.append(self._below(path, inode))
+        return walk(self.superblock.root, self._visit, self._budget, self.skipped)
 
     def special(self) -> None:
         """Name the contents of inodes to which no name of a file leads."""
@@ -116,8 +93,7 @@ class _FileSystem:
             except UnreadableError as error:
                 self.skipped.append(("", f"{name}: {error.message}"))
 
-    def _entry(self, path: str, number: int) -> tuple[Entry, Inode | None]:
-        """Return the entry of an inode; the inode itself is only known when it is met for the first time."""
+    def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
         known = self._linked.get(number)
         if known is not None:
             return replace(known, path=path), None
@@ -144,7 +120,7 @@ class _FileSystem:
         )
         if inode.links > 1 and kind is not Kind.DIRECTORY:
             self._linked[number] = entry
-        return entry, inode
+        return entry, Below(number, self._below(path, inode)) if kind is Kind.DIRECTORY else None
 
     def _pieces(self, fork: Fork) -> list[Piece]:
         return [] if fork.form == LOCAL else self.maps.pieces(fork)
