@@ -1,12 +1,10 @@
-"""No CI system but the one of the test, a runner that builds nothing, and the forges on loopback."""
+"""No CI system but the one of the test, and a runner that builds nothing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import fake_runner
 import pytest
-from fake_github import FakeGitHub
-from fake_gitlab import FakeGitLab
 from fake_runner import FakeRunner
 
 
@@ -22,19 +20,3 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeRunner], FakeRunner]:
     """Let this runner build."""
     return lambda runner: fake_runner.install(monkeypatch, runner)
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    fake = FakeGitHub()
-    with fake.server:
-        yield fake
-    assert fake.server.violations == []
-
-
-@pytest.fixture
-def gitlab() -> Iterator[FakeGitLab]:
-    fake = FakeGitLab()
-    with fake.server:
-        yield fake
-    assert fake.server.violations == []

@@ -1,4 +1,4 @@
-"""The forges on loopback, and a patience that does not sleep."""
+"""Forges of other addresses, their jobs, and a patience that does not sleep."""
 
 from collections.abc import Iterator
 
@@ -16,25 +16,9 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    fake = FakeGitHub()
-    with fake.server:
-        yield fake
-    assert fake.server.violations == []
-
-
-@pytest.fixture
 def enterprise() -> Iterator[FakeGitHub]:
     """GitHub Enterprise Server has its API below /api/v3."""
     fake = FakeGitHub(prefix="/api/v3", login="levente")
-    with fake.server:
-        yield fake
-    assert fake.server.violations == []
-
-
-@pytest.fixture
-def gitlab() -> Iterator[FakeGitLab]:
-    fake = FakeGitLab()
     with fake.server:
         yield fake
     assert fake.server.violations == []
