@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data, whole
@@ -14,11 +14,11 @@ PLAIN: Final = ""
 _KEPT: Final = 16 * MIB
 
 
-class Unpacked(Protocol):
+class Unpacked:
     """A root of bytes that are unpacked from those at `place` of the image."""
 
-    @property
-    def place(self) -> Data: ...
+    def __init__(self, place: Data) -> None:
+        self.place = place
 
 
 class Block(NamedTuple):
@@ -80,13 +80,13 @@ class Blocks:
             self._held -= len(oldest)
 
 
-class Packed:
+class Packed(Unpacked):
     """The root of one content: its pieces, in order and without overlaps; what lies between them is zeros."""
 
     def __init__(self, blocks: Blocks, pieces: Sequence[Piece], size: int) -> None:
         self.size = size
         self.pieces = tuple(pieces)
-        self.place = _place(blocks.data, self.pieces)
+        super().__init__(_place(blocks.data, self.pieces))
         self._blocks = blocks
         self._starts = [piece.start for piece in pieces]
 
@@ -160,9 +160,7 @@ def is_alike(a: Data, b: Data) -> bool:
 
 
 def _unpacked_from(data: Data) -> Data | None:
-    # Asked for every file: a protocol's isinstance would take longer than comparing most of them.
-    place: Data | None = getattr(data.root, "place", None)
-    return place
+    return data.root.place if isinstance(data.root, Unpacked) else None
 
 
 def is_packed_alike(a: Data, b: Data) -> bool:

@@ -11,6 +11,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives.spool import spooled
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.limits import Budget
+from ci_toolkit.images.packed import Unpacked
 
 _CHUNK: Final = 1 << 18
 
@@ -45,11 +46,11 @@ class Deflate:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
-class Inflated:
+class Inflated(Unpacked):
     """The root of one member's bytes; `place` is where they lie, compressed, in the archive."""
 
     def __init__(self, place: Data, size: int, start: Callable[[], Inflater], budget: Budget) -> None:
-        self.place = place
+        super().__init__(place)
         self.size = size
         self._start = start
         self._budget = budget
