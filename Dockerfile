@@ -22,24 +22,35 @@ RUN set -eu; \
         cpio zstd xz-utils git ca-certificates \
         apt debian-archive-keyring ubuntu-keyring distribution-gpg-keys \
         pacman-package-manager makepkg archlinux-keyring dnf zypper \
-        qemu-system-x86 qemu-utils ovmf virtme-ng virtiofsd swtpm \
+        qemu-system-x86 qemu-utils ovmf virtiofsd iproute2 swtpm \
         locales; \
     localedef --no-archive -i fr_FR -f UTF-8 fr_FR.UTF-8; \
     apt-get purge -y -q locales; \
     apt-get clean; \
     rm -rf /etc/dpkg/dpkg.cfg.d/lean /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/*.log /var/log/apt \
         /var/cache/ldconfig/aux-cache; \
-    find /usr/lib/python3 -name __pycache__ -prune -exec rm -rf {} +
+    find /usr/lib/python3 -name __pycache__ -prune -exec rm -rf {} +; \
+    python3 -m compileall -q --invalidation-mode=unchecked-hash /usr/lib/python3/dist-packages/mkosi
 
-# A kernel alone, without its modules: enough to tell whether KVM runs a guest, which an open /dev/kvm does not prove.
+# A kernel, to tell whether KVM runs a guest, which an open /dev/kvm does not prove, and to build in a virtual machine.
+# It has to mount virtiofs without an initrd; the few modules that it needs besides are numbered in their order. A release
+# whose kernel has virtiofs as a module gets none of them, and the doctor then says that nothing boots.
 FROM tools AS kernel
 WORKDIR /var/tmp/kernel
 RUN set -eu; \
     apt-get update -q -o Acquire::Languages=none; \
     image="$(apt-cache depends "linux-image-cloud-$(dpkg --print-architecture)" | awk '/Depends: linux-image-/ {print $2; exit}')"; \
-    apt-get download -q "$image" "$(echo "$image" | sed 's/-image-/-binary-/')" || apt-get download -q "$image"; \
+    apt-get download -q "$image"; \
+    for part in binary modules; do apt-get download -q "$(echo "$image" | sed "s/-image-/-$part-/")" || true; done; \
     for package in ./*.deb; do dpkg-deb -x "$package" .; done; \
-    install -m 0644 "$(find . -name 'vmlinuz*' -type f -size +1M | head -n 1)" /vmlinuz
+    install -D -m 0644 "$(find . -name 'vmlinuz*' -type f -size +1M | head -n 1)" /kernel/vmlinuz; \
+    test -n "$(find . -name 'virtiofs.ko*')" || install -d /kernel/modules; \
+    number=10; \
+    for module in failover net_failover virtio_net virtio_blk overlay; do \
+        number=$((number + 1)); \
+        file="$(find . -name "$module.ko*" | head -n 1)"; \
+        test ! -d /kernel/modules || test -z "$file" || install -m 0644 "$file" "/kernel/modules/$number-${file##*/}"; \
+    done
 
 # Docker's default seccomp profile, from the last Debian release whose package of Docker's sources still carries it as
 # JSON; ci_toolkit.runners.seccomp adds what a build needs.
@@ -64,7 +75,8 @@ COPY ci_toolkit ./ci_toolkit
 # The same path as in the final stage: a venv knows where it lies.
 RUN python3 -m venv /opt/ci-toolkit \
     && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile . \
-    && /opt/ci-toolkit/bin/pip uninstall -y -q pip
+    && /opt/ci-toolkit/bin/pip uninstall -y -q pip \
+    && /opt/ci-toolkit/bin/python -m compileall -q --invalidation-mode=unchecked-hash /opt/ci-toolkit
 
 FROM tools
 LABEL org.opencontainers.image.title="ci-toolkit" \
@@ -72,7 +84,7 @@ LABEL org.opencontainers.image.title="ci-toolkit" \
     org.opencontainers.image.source="https://github.com/archlinux/mkosi-action" \
     org.opencontainers.image.licenses="GPL-3.0-or-later"
 COPY --from=package /opt/ci-toolkit /opt/ci-toolkit
-COPY --from=kernel /vmlinuz /usr/lib/ci-toolkit/vmlinuz
+COPY --from=kernel /kernel /usr/lib/ci-toolkit
 COPY --from=profile /docker-default.json /usr/lib/ci-toolkit/docker-default.json
 # HOME and the cache may be written by any user id, so that `docker run --user` works without an account.
 RUN ln -s /opt/ci-toolkit/bin/ci-toolkit /usr/local/bin/ci-toolkit \

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -110,6 +110,47 @@ def run(
         where = command.argv[0] if of_program else error.filename
         return Completed(command=command, exit_code=code, stdout="", stderr=f"{where}: {said}")
     return _wait(child, command, on_line, timeout_seconds, stdin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """A program that runs beside us."""
+
+    child: "subprocess.Popen[str]"
+
+    def exit_code(self) -> int | None:
+        """Return how it ended (128 + N by signal N), or None while it runs."""
+        code = self.child.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def wait(self, timeout_seconds: float) -> int | None:
+        """Wait for its end, and return how it ended, or None where it still runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.child.wait(timeout_seconds)
+        return self.exit_code()
+
+
+@contextlib.contextmanager
+def background(command: Command, log: Path) -> Iterator[Background]:
+    """Run COMMAND beside us, what it writes to LOG, and end it and its children with the context.
+
+    Raises OSError where it cannot be started.
+    """
+    with log.open("w", encoding="utf-8") as output:
+        child = subprocess.Popen(
+            command.argv,
+            env=dict(command.environment),
+            cwd=command.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        yield Background(child=child)
+    finally:
+        _end(child)
 
 
 def _wait(

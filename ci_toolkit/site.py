@@ -12,7 +12,7 @@ from ci_toolkit.errors import BuildError
 from ci_toolkit.host import probe
 from ci_toolkit.host.environment import NORMAL, Environment
 from ci_toolkit.mkosi import build as building
-from ci_toolkit.mkosi import machine, plan, source
+from ci_toolkit.mkosi import machine, normal, plan, source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
@@ -69,6 +69,7 @@ class Site:
             workspace=place / "workspace",
             packages=INSIDE / "packages",
             cache=INSIDE / "cache",
+            normal=INSIDE,
             reuse_metadata=reuse_metadata,
         )
         started = time.time()
@@ -112,13 +113,21 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
     definition = source.find(wishes.directory)
     capabilities = probe.probe(directory=definition.root, environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
+    for reason in choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ():
+        console.say(f"Not built by {reason}")
     with open_workshop(wishes.output, environ, console) as workshop:
         copied = workshop.scratch / "definition"
         leave_out = (workshop.output, workshop.staged.parent)
         mended = source.copy(definition, copied, epoch=definition.epoch, leave_out=leave_out)
         if mended:
             console.say(f"{mended} files of the checkout had other modes than git's; the build gets git's")
-        request = Request(scratch=workshop.scratch, packages=workshop.packages, console=console, environ=environ)
+        request = Request(
+            scratch=workshop.scratch,
+            packages=workshop.packages,
+            console=console,
+            environ=environ,
+            rescue=workshop.rescue,
+        )
         with runner.start(request) as place:
             console.say(f"Runner: {place.description}")
             with console.step("Configuration"):
@@ -137,6 +146,7 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         epoch=None,
     )
     decided = plan.make(sandbox, call, definition, time.time())
+    normal.write(workshop.scratch)
     trees = workshop.scratch / "machine"
     suites = machine.sandbox_tree(sandbox, decided.config, workshop.scratch / "definition", trees)
     if suites:

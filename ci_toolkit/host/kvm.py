@@ -6,7 +6,8 @@ is started without a disk; the proof is its own complaint that it found none.
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,26 @@ def probe(*, device: Path = DEVICE, root: Path = Path("/"), seconds: float = SEC
     return boot("kvm", kernels=find_kernels(root), seconds=seconds)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """How to run a virtual machine: QEMU's name of the accelerator and of the processor, and why this one."""
+
+    name: str
+    processor: str
+    reason: str
+
+
+def accelerator(*, device: Path = DEVICE, root: Path = Path("/"), seconds: float = SECONDS) -> Accelerator:
+    """Return KVM where a guest ran with it, with the processor that it ran on, else emulation."""
+    refused = _refuses(device)
+    tried = [] if refused is not None else list(_attempts("kvm", find_kernels(root), seconds))
+    for processor, answer in tried:
+        if answer.available:
+            return Accelerator(name="kvm", processor=processor, reason=answer.reason)
+    why = refused or "; ".join(answer.reason for _, answer in tried)
+    return Accelerator(name="tcg", processor="max", reason=f"emulated, without KVM: {why}")
+
+
 def untried() -> Capability:
     """Return the answer of a quick probe, which boots nothing."""
     return _capability(
@@ -59,21 +80,34 @@ def untried() -> Capability:
 
 def boot(accelerator: str, *, kernels: Iterable[Path], seconds: float) -> Capability:
     """Boot the first of KERNELS that can be read with QEMU's ACCELERATOR, "kvm" or "tcg", and judge it."""
+    answers = [answer for _, answer in _attempts(accelerator, kernels, seconds)]
+    together = "; ".join(answer.reason for answer in answers)
+    return answers[-1] if len(answers) == 1 or answers[-1].available else _capability(available=False, reason=together)
+
+
+def _attempts(accelerator: str, kernels: Iterable[Path], seconds: float) -> Iterator[tuple[str, Capability]]:
+    """Yield each processor that was tried with the answer; the last one ran, or hung, or there is no other."""
     machine = os.uname().machine
     kernel = next((path for path in kernels if os.access(path, os.R_OK)), None)
     if machine not in MACHINES or shutil.which(emulator(machine), path=MINIMAL["PATH"]) is None:
-        return _capability(available=False, reason=f"not proven: {emulator(machine)} is not installed", fix=_FIX_PROOF)
+        yield (
+            "",
+            _capability(available=False, reason=f"not proven: {emulator(machine)} is not installed", fix=_FIX_PROOF),
+        )
+        return
     if kernel is None:
         where = ", ".join(f"/{pattern}" for pattern in KERNELS)
-        return _capability(available=False, reason=f"not proven: no kernel that can be read at {where}", fix=_FIX_PROOF)
-    answers: list[Capability] = []
+        yield (
+            "",
+            _capability(available=False, reason=f"not proven: no kernel that can be read at {where}", fix=_FIX_PROOF),
+        )
+        return
     for processor in MACHINES[machine][2]:
         completed = process.run(command(machine, accelerator, processor, kernel), timeout_seconds=seconds)
-        answers.append(judge(completed, f"{accelerator}, -cpu {processor}", kernel, seconds))
-        if answers[-1].available or completed.exit_code == 124:
-            break
-    together = "; ".join(answer.reason for answer in answers)
-    return answers[-1] if answers[-1].available else _capability(available=False, reason=together)
+        answer = judge(completed, f"{accelerator}, -cpu {processor}", kernel, seconds)
+        yield processor, answer
+        if answer.available or completed.exit_code == 124:
+            return
 
 
 def command(machine: str, accelerator: str, processor: str, kernel: Path) -> Command:

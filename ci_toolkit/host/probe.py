@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ci_toolkit import settings
-from ci_toolkit.host import abilities, engine, kvm, leaks, tools, workspaces
+from ci_toolkit.host import abilities, engine, kvm, leaks, tools, virtual, workspaces
 from ci_toolkit.host.capabilities import Capabilities
 
 
@@ -23,10 +23,11 @@ def probe(*, directory: Path, environ: Mapping[str, str], thorough: bool) -> Cap
         mkosi = pool.submit(tools.probe, tools.MKOSI, caller_path=environ.get("PATH"))
         docker = pool.submit(engine.probe, environ, workspace)
         leaking = pool.submit(leaks.probe, directory, workspace, environ)
-        virtual = pool.submit(kvm.probe if thorough else kvm.untried)
+        booted = pool.submit(kvm.probe if thorough else kvm.untried)
+        sharing = pool.submit(virtual.probe_virtiofsd)
         places = pool.submit(workspaces.probe, workspaces.candidates(workspace, environ) if thorough else ())
         others = pool.submit(tools.probe_all) if thorough else None
-    qemu = tools.qemu(os.uname().machine)
-    answers = (*kernel.result(), mkosi.result(), docker.result(), qemu, virtual.result(), *places.result())
+    guest = (tools.qemu(os.uname().machine), sharing.result(), virtual.probe_kernel())
+    answers = (*kernel.result(), mkosi.result(), docker.result(), *guest, booted.result(), *places.result())
     more = () if others is None else others.result()
     return Capabilities(capabilities=(*answers, *more), leaks=leaking.result())

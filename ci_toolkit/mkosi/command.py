@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit.host.environment import Environment
+from ci_toolkit.mkosi import normal
 from ci_toolkit.mkosi.config import ImageConfig
 from ci_toolkit.process import MINIMAL, Command
 
@@ -19,7 +20,8 @@ class Call:
     """One call of mkosi, all paths as they are inside the build.
 
     `epoch` and `seed` are None where the definition sets its own; `sandbox_trees` carry the machine's package
-    settings; `cache` holds the package lists of one run, which `reuse_metadata` takes from the build before.
+    settings; `normal` is the place that mkosi.normal wrote to; `cache` holds the package lists of one run, which
+    `reuse_metadata` takes from the build before.
     """
 
     directory: Path
@@ -33,6 +35,7 @@ class Call:
     workspace: Path | None = None
     packages: Path | None = None
     cache: Path | None = None
+    normal: Path | None = None
     reuse_metadata: bool = False
 
 
@@ -53,6 +56,9 @@ def build(call: Call) -> Command:
     ):
         if path is not None:
             options.append(f"--{option}={path}")
+    if call.normal is not None:
+        options.append(f"--extra-search-path={call.normal / normal.PROGRAMS}")
+        options.append(f"--finalize-script={call.normal / normal.FINALIZE}")
     if call.reuse_metadata:
         options.append("--cache-only=metadata")
     return _command(call, (*options, "build"))

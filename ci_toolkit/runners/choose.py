@@ -33,6 +33,12 @@ def choose(capabilities: Capabilities, wanted: str = "auto") -> Runner:
     )
 
 
+def passed_over(capabilities: Capabilities, taken: Runner) -> tuple[str, ...]:
+    """Return why each runner that `auto` tries before the one TAKEN was not."""
+    before = RUNNERS[: RUNNERS.index(taken)]
+    return tuple(f"{runner.NAME}: {'; '.join(runner.obstacles(capabilities))}" for runner in before)
+
+
 def verdicts(capabilities: Capabilities) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return each runner's name and its obstacles, in the order of RUNNERS, for the doctor."""
     return tuple((runner.NAME, runner.obstacles(capabilities)) for runner in RUNNERS)

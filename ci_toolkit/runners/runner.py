@@ -1,6 +1,6 @@
 """What every runner offers: its reasons for not being used, and a place to build in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ class Request:
     """What a runner is asked for.
 
     `scratch` is an empty directory of this machine that appears as INSIDE in the build and is on the file system of
-    the output; `packages` is the package cache, kept between runs, which appears as INSIDE / "packages".
+    the output; `packages` is the package cache, kept between runs, which appears as INSIDE / "packages". `rescue` puts
+    a log where it survives the run, and returns that place.
     """
 
     scratch: Path
     packages: Path
     console: Console
     environ: Mapping[str, str]
+    rescue: Callable[[Path], Path]
 
 
 class Place(Protocol):

@@ -61,15 +61,27 @@ class NamespaceSandbox:
             shutil.copytree(source, outside, symlinks=True)
         else:
             shutil.copy2(source, outside)
-        self._give(self.environment.first_id, self.environment.first_id)
+        self.give(self.environment.first_id, self.environment.first_id)
 
     def copy_out(self, source: Path, target: Path) -> None:
         """Move SOURCE (a path inside) to TARGET and give everything to whoever called."""
         if self.may_chown:
-            self._give(os.getuid(), os.getgid())
+            self.give(os.getuid(), os.getgid())
         else:
             self._give_from_inside(source)
         shutil.move(self._outside(source), target)
+
+    def give(self, user: int, group: int) -> None:
+        """Change the owner of all that the build can reach, as seen by `execute`."""
+        if not self.may_chown:
+            return
+        trees = [os.fspath(outside if self.bind else inside) for outside, inside in self._mounts()]
+        chown = Command(
+            argv=("chown", "--recursive", "--no-dereference", f"{user}:{group}", *trees), environment=MINIMAL
+        )
+        completed = self.execute(chown, None)
+        if not completed.ok:
+            raise HostError(f"{chown.shown()} failed: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`.")
 
     def _give_from_inside(self, path: Path) -> None:
         """Give PATH to root inside, who is the caller: files of other ids there could be neither moved nor removed."""
@@ -89,15 +101,3 @@ class NamespaceSandbox:
 
     def _mounts(self) -> tuple[tuple[Path, Path], ...]:
         return ((self.scratch, INSIDE), (self.packages, INSIDE / "packages"))
-
-    def _give(self, user: int, group: int) -> None:
-        """Change the owner of all that the build can reach, as seen by `execute`."""
-        if not self.may_chown:
-            return
-        trees = [os.fspath(outside if self.bind else inside) for outside, inside in self._mounts()]
-        chown = Command(
-            argv=("chown", "--recursive", "--no-dereference", f"{user}:{group}", *trees), environment=MINIMAL
-        )
-        completed = self.execute(chown, None)
-        if not completed.ok:
-            raise HostError(f"{chown.shown()} failed: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`.")

@@ -54,10 +54,10 @@ def unshare_works(*options: str) -> bool:
     return inside(*options, entrypoint="/bin/sh", arguments=command).returncode == 0
 
 
-def test_under_dockers_default_profile_nothing_fits_and_seccomp_is_named(profile: str) -> None:
+def test_under_dockers_default_profile_a_virtual_machine_is_left_and_seccomp_is_named(profile: str) -> None:
     document = doctor()
     assert not unshare_works()
-    assert document["runner"] is None
+    assert document["runner"] == "vm"
     assert "seccomp" in found(document, "user-namespace-full")["found"]
     assert "unshare" in found(document, "seccomp")["found"]
     assert "ci-toolkit seccomp" in found(document, "user-namespace-full")["fix"]
@@ -79,8 +79,14 @@ def test_without_any_filter_the_doctor_sees_none(profile: str) -> None:
 
 def test_without_setfcap_root_cannot_be_mapped_and_the_capability_is_named(profile: str) -> None:
     document = doctor(profile, "--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID")
-    assert document["runner"] is None
+    assert document["runner"] != "unprivileged"
     assert "CAP_SETFCAP" in found(document, "user-namespace-full")["found"]
+
+
+def test_without_any_capability_nothing_fits_and_virtiofsd_says_why(profile: str) -> None:
+    document = doctor("--cap-drop=ALL")
+    assert document["runner"] is None
+    assert "Operation not permitted" in found(document, "virtiofsd")["found"]
 
 
 def test_a_plain_user_gets_one_id_and_not_all(profile: str) -> None:
@@ -110,7 +116,7 @@ def test_an_engine_whose_paths_are_not_ours_is_not_taken(profile: str) -> None:
     if not socket.exists():
         pytest.skip(f"{socket} is not there")
     document = doctor("-v", f"{socket}:{socket}")
-    assert document["runner"] is None
+    assert document["runner"] == "vm"
     assert "another directory" in found(document, "docker-engine")["found"]
     shared = doctor("-v", f"{socket}:{socket}", "-v", "/var/tmp:/var/tmp")
     assert shared["runner"] == "container"

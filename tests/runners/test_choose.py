@@ -4,7 +4,15 @@ from ci_toolkit.errors import HostError
 from ci_toolkit.host.capabilities import Capabilities, Capability
 from ci_toolkit.runners import choose, container, unprivileged, vm
 
-NAMES = ("user-namespace-full", "mount-in-namespace", "mkosi", "docker-engine", "qemu")
+NAMES = (
+    "user-namespace-full",
+    "mount-in-namespace",
+    "mkosi",
+    "docker-engine",
+    "qemu",
+    "virtiofsd",
+    "guest-kernel",
+)
 
 
 def machine(*missing: str) -> Capabilities:
@@ -35,8 +43,9 @@ def test_where_nothing_works_every_runner_gives_each_of_its_reasons() -> None:
         "unprivileged: mount-in-namespace: no mount-in-namespace here",
         "unprivileged: mkosi: no mkosi here",
         "container: docker-engine: no docker-engine here",
-        f"vm: {vm.REASON}",
         "vm: qemu: no qemu here",
+        "vm: virtiofsd: no virtiofsd here",
+        "vm: guest-kernel: no guest-kernel here",
     ]
     assert "doctor" in (refused.value.hint or "")
 
@@ -47,16 +56,24 @@ def test_a_wanted_runner_that_does_not_work_is_not_replaced_by_another() -> None
     assert refused.value.message.splitlines()[1:] == ["container: docker-engine: no docker-engine here"]
 
 
-def test_the_vm_says_that_it_cannot_be_had_yet() -> None:
-    with pytest.raises(HostError, match=vm.REASON):
-        choose.choose(machine(), "vm")
+def test_the_vm_is_what_is_left() -> None:
+    assert choose.choose(machine("user-namespace-full", "docker-engine")).NAME == "vm"
+
+
+def test_why_the_runners_before_it_were_not_taken_is_told() -> None:
+    here = machine("user-namespace-full", "mkosi", "docker-engine")
+    assert choose.passed_over(here, choose.choose(here)) == (
+        "unprivileged: user-namespace-full: no user-namespace-full here; mkosi: no mkosi here",
+        "container: docker-engine: no docker-engine here",
+    )
+    assert choose.passed_over(machine(), choose.choose(machine())) == ()
 
 
 def test_the_doctor_gets_the_verdict_on_every_runner_in_order() -> None:
     assert choose.verdicts(machine("mkosi")) == (
         ("unprivileged", ("mkosi: no mkosi here",)),
         ("container", ()),
-        ("vm", (vm.REASON,)),
+        ("vm", ()),
     )
 
 

@@ -52,6 +52,7 @@ def request(tmp_path: Path) -> Request:
         packages=tmp_path / "packages",
         console=Console(narration=io.StringIO()),
         environ={},
+        rescue=lambda log: log,
     )
 
 
