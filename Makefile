@@ -5,13 +5,13 @@ SETUP := $(PYTHON) -m bootstrap
 # mkfs and its kin live where a user's PATH may not lead; programs must not write caches into the sources.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test check bench fuzz lint types layers image engine venv python packages clean
+.PHONY: help demo test check bench same-bits fuzz lint types layers image engine venv python packages clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 	@echo "Variables: PYTHON=$(PYTHON), DEBIAN_RELEASE (the image's release; default: the Dockerfile's)."
 
 demo: image ## set up, then build and prove examples/debian and examples/leaky
@@ -26,6 +26,9 @@ check: lint types layers ## lint, types and unit tests; no Docker
 
 bench: image ## measure `ci-toolkit compare` on real builds against cmp and diffoscope
 	$(BIN)/python -m benchmarks
+
+same-bits: image ## build one image by every runner, in every surroundings: one SHA-256
+	$(BIN)/python -m tests.integration.same_bits
 
 fuzz: venv ## compare real images that were damaged at random, for ten minutes
 	$(BIN)/python -m fuzz

@@ -1,0 +1,164 @@
+"""One image, built by every runner and in every surroundings: a table of SHA-256, which all have to be one.
+
+make same-bits
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.integration import small
+
+ROOT: Final = Path(__file__).parents[2]
+IMAGE: Final = "ci-toolkit:local"
+SEVERAL: Final = ("sh", "-c", 'umask "$0" && exec "$@"')
+
+# Owners, a set-group-id bit, names out of order, a link, a hard link, a file with a capability's worth of bits.
+SCRIPT: Final = """\
+cd "$BUILDROOT"
+mkdir -p srv/z srv/a && chmod 2775 srv/a && echo one > srv/a/one && chown 33:12 srv/a/one srv/a
+for name in delta alpha omega beta; do echo $name > srv/z/$name; done
+ln srv/z/delta srv/z/again && ln -s delta srv/z/link && chmod 4711 srv/z/alpha
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One build: what, by which runner, in which surroundings, and its SHA-256, or why there is none."""
+
+    image: str
+    runner: str
+    surroundings: str
+    digest: str
+    skipped: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Surroundings: a name, where checkout and output lie, variables, words before the command, what is made ready."""
+
+    name: str
+    place: str = "work"
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    prepare: Callable[[Path], None] = lambda _: None
+    finish: Callable[[Path], None] = lambda _: None
+
+
+def _shared_group(place: Path) -> None:
+    place.chmod(0o2775)
+    subprocess.run(("setfacl", "--default", "--modify", "user:65534:rwx,group::rwx,other::rwx", place), check=True)
+
+
+def _without_atime(place: Path) -> None:
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "noatime", "tmpfs", place), check=True)
+
+
+def _other_owner(place: Path) -> None:
+    subprocess.run(("chown", "--recursive", "12345:12345", place / "checkout"), check=True)
+
+
+CASES: Final = (
+    Case(name="plain"),
+    Case(name="checkout of another user", finish=_other_owner),
+    Case(name="umask 0000", before=(*SEVERAL, "0000")),
+    Case(name="umask 0027", before=(*SEVERAL, "0027")),
+    Case(name="umask 0077", before=(*SEVERAL, "0077")),
+    Case(name="default ACL, set-group-id", prepare=_shared_group),
+    Case(name="no HOME, TZ and LANG set", variables={"HOME": None, "TZ": "Asia/Tokyo", "LANG": "fr_FR.UTF-8"}),
+    Case(name="a path with blanks and umlauts", place="Größe und mehr"),
+    Case(name="tmpfs", place="/dev/shm/same-bits"),
+    Case(name="a file system without access times", prepare=_without_atime),
+)
+
+
+def local(case: Case, image: str, base: Path) -> Row:
+    """Build by the runner `container` from a checkout in the surroundings of CASE."""
+    place = base / case.place
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        case.prepare(place)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return Row(image=image, runner="container", surroundings=case.name, digest="", skipped=str(error))
+    try:
+        environ = {name: value for name, value in (small.environ() | dict(case.variables)).items() if value is not None}
+        subprocess.run(
+            (*case.before, "git", "clone", "--quiet", base / "source", place / "checkout"), env=environ, check=True
+        )
+        case.finish(place)
+        argv = (sys.executable, "-m", "ci_toolkit", "build", str(place / "checkout" / image), "--runner", "container")
+        environ |= {"PYTHONPATH": str(ROOT)}
+        return _row(image, "container", case.name, (*case.before, *argv, "--output", str(place / "output")), environ)
+    finally:
+        subprocess.run(("umount", "--quiet", place), check=False, capture_output=True)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def contained(name: str, image: str, base: Path, runner: str, *options: str, output: str = "/work/output") -> Row:
+    """Build inside the toolkit's own container, started with OPTIONS; the checkout is mounted at /work."""
+    argv = ("docker", "run", "--rm", f"--volume={base}:/work", *options, IMAGE, "build", f"/work/source/{image}")
+    row = _row(image, runner, name, (*argv, "--runner", "auto", "--output", output), small.environ())
+    shutil.rmtree(base / "output", ignore_errors=True)
+    return row
+
+
+def _row(image: str, runner: str, surroundings: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> Row:
+    completed = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=False, cwd="/")
+    said = completed.stderr + completed.stdout
+    if completed.returncode != 0 or f"Runner: {runner}: " not in said:
+        raise AssertionError(f"{image}, {runner}, {surroundings}: exit code {completed.returncode}\n{said[-4000:]}")
+    digest = completed.stdout.split()[0]
+    return Row(image=image, runner=runner, surroundings=surroundings, digest=digest)
+
+
+def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
+    """Build examples/tiny and an image of files alone; with EVERYTHING examples/tiny in an emulated machine too."""
+    source = base / "source"
+    small.write(
+        source,
+        {
+            "files/mkosi.conf": small.CUSTOM,
+            "files/mkosi.skeleton/usr/lib/os-release": "ID=small\nNAME=Small\n",
+            "files/mkosi.postinst": f"#!/bin/sh\nset -eu\n{SCRIPT}\n",
+        },
+    )
+    shutil.copytree(ROOT / "examples/tiny", source / "tiny")
+    small.commit(source)
+    profile = base / "seccomp.json"
+    printed = subprocess.run(("docker", "run", "--rm", IMAGE, "seccomp"), capture_output=True, check=True).stdout
+    profile.write_bytes(printed)
+    seccomp = ("--security-opt", f"seccomp={profile}")
+    for image in ("files", "tiny"):
+        for case in CASES:
+            yield local(case, image, base)
+        yield contained("shipped seccomp profile", image, base, "unprivileged", *seccomp)
+        yield contained("overlay", image, base, "unprivileged", *seccomp, output="/root/output")
+        yield contained("one processor", image, base, "unprivileged", *seccomp, "--cpuset-cpus=0")
+        if image == "files" or everything:
+            yield contained("Docker's own defaults", image, base, "vm")
+
+
+def main() -> int:
+    """Print the table as it grows; fail where an image has more than one digest."""
+    with tempfile.TemporaryDirectory() as base:
+        found = []
+        for row in rows(Path(base), everything="--everything" in sys.argv[1:]):
+            print(
+                f"{row.image:6} {row.runner:13} {row.surroundings:38} {row.digest or f'skipped: {row.skipped}'}",
+                flush=True,
+            )
+            found.append(row)
+    digests = {image: {row.digest for row in found if row.image == image and row.digest} for image in ("files", "tiny")}
+    print(json.dumps({image: len(all_) for image, all_ in digests.items()}), "digests")
+    return 0 if all(len(all_) == 1 for all_ in digests.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
