@@ -6,12 +6,14 @@ from operator import attrgetter
 from typing import Final
 
 from ci_toolkit.compare.difference import Field, Value
-from ci_toolkit.images.entry import Entry, Fact
+from ci_toolkit.images.entry import INODE_CHANGED, Entry, Fact
 
 # Entries of one name are paired in their order: the second with the second. There may be a million first ones.
 Key = str | int | tuple[str | int, int]
 
 NAMES_SHOWN: Final = 8
+# Takes the place of an attribute's name, which would have a class before a dot.
+XATTR_ORDER: Final = "order"
 
 _PROPERTIES: Final[tuple[tuple[Field, Callable[[Entry], Value]], ...]] = (
     (Field.MODE, lambda entry: entry.mode),
@@ -51,15 +53,24 @@ def properties(a: Entry, b: Entry) -> Iterator[Property]:
             if before != after:
                 yield field, None, before, after
     if a.times != b.times:
-        before_times, after_times = dict(a.times), dict(b.times)
-        for name in sorted({*before_times, *after_times}):
-            if before_times.get(name) != after_times.get(name):
-                yield Field.MTIME, name, before_times.get(name), after_times.get(name)
+        yield from _times(dict(a.times), dict(b.times))
     if a.xattrs != b.xattrs:
         before_xattrs, after_xattrs = dict(a.xattrs), dict(b.xattrs)
         for name in sorted({*before_xattrs, *after_xattrs}):
             if before_xattrs.get(name) != after_xattrs.get(name):
                 yield Field.XATTR, name, before_xattrs.get(name), after_xattrs.get(name)
+        if before_xattrs.keys() == after_xattrs.keys() and tuple(before_xattrs) != tuple(after_xattrs):
+            yield Field.XATTR, XATTR_ORDER, tuple(before_xattrs), tuple(after_xattrs)
+
+
+def _times(before: dict[str, int], after: dict[str, int]) -> Iterator[Property]:
+    """Yield further times; those of inodes, which mostly differ all, as one property."""
+    names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    if len(names) > 1 and INODE_CHANGED in names and before.keys() == after.keys():
+        yield Field.MTIME, ", ".join(names), tuple(before[name] for name in names), tuple(after[name] for name in names)
+        return
+    for name in names:
+        yield Field.MTIME, name, before.get(name), after.get(name)
 
 
 def facts(a: tuple[Fact, ...], b: tuple[Fact, ...]) -> Iterator[tuple[Fact, Fact]]:

@@ -39,6 +39,10 @@ KIND_OF_MODE: Final[Mapping[int, Kind]] = MappingProxyType(
 )
 
 
+# The name of the time when an inode was last changed, among an entry's further times.
+INODE_CHANGED: Final = "changed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """A named value of a container's header; `places` are the spans (offset, length) of the container that hold it."""

@@ -75,7 +75,7 @@ def describe(difference: Difference, *, exactly: bool = True) -> str:
             return "other order"
         case Field.LAYOUT:
             return "lies elsewhere"
-        case Field.XATTR | Field.HEADER:
+        case Field.XATTR | Field.HEADER | Field.MTIME:
             return f"{difference.name or difference.field.value} {_arrow(difference, before, after)}"
         case _:
             return f"{difference.field.value} {_arrow(difference, before, after)}"
@@ -103,6 +103,8 @@ def _value(field: Field, value: Value) -> str:
             return counted(value.size, "byte")
         case tuple() if field is Field.DEVICE:
             return ":".join(map(str, value))
+        case tuple() if field is Field.MTIME:
+            return ", ".join(dict.fromkeys(_moment(time) for time in value if isinstance(time, int)))
         case tuple():
             return _short(" ".join(map(str, value)))
         case str():

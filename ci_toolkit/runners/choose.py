@@ -1,5 +1,6 @@
 """Choose where to build: the first runner without an obstacle, or every runner's reasons at once."""
 
+from itertools import takewhile
 from typing import Final, cast
 
 from ci_toolkit.errors import HostError
@@ -35,8 +36,9 @@ def choose(capabilities: Capabilities, wanted: str = "auto") -> Runner:
 
 def passed_over(capabilities: Capabilities, taken: Runner) -> tuple[str, ...]:
     """Return why each runner that `auto` tries before the one TAKEN was not."""
-    before = RUNNERS[: RUNNERS.index(taken)]
-    return tuple(f"{runner.NAME}: {'; '.join(runner.obstacles(capabilities))}" for runner in before)
+    before = takewhile(lambda runner: runner.NAME != taken.NAME, RUNNERS)
+    refused = ((runner.NAME, runner.obstacles(capabilities)) for runner in before)
+    return tuple(f"{name}: {'; '.join(obstacles)}" for name, obstacles in refused if obstacles)
 
 
 def verdicts(capabilities: Capabilities) -> tuple[tuple[str, tuple[str, ...]], ...]:

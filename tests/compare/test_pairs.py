@@ -44,9 +44,19 @@ def test_every_property_that_differs_is_told_once() -> None:
     assert list(pairs.properties(before, before)) == []
 
 
-def test_the_same_attributes_in_another_order_are_the_same() -> None:
+def test_the_same_attributes_in_another_order_differ_in_that_alone() -> None:
     there, back = (("user.a", b"1"), ("user.b", b"2")), (("user.b", b"2"), ("user.a", b"1"))
-    assert list(pairs.properties(entry("a", xattrs=there), entry("a", xattrs=back))) == []
+    found = list(pairs.properties(entry("a", xattrs=there), entry("a", xattrs=back)))
+    assert found == [(Field.XATTR, pairs.XATTR_ORDER, ("user.a", "user.b"), ("user.b", "user.a"))]
+
+
+def test_the_times_of_inodes_are_one_property() -> None:
+    before = (("accessed", 1), ("changed", 2), ("created", 3))
+    after = (("accessed", 1), ("changed", 5), ("created", 6))
+    found = list(pairs.properties(entry("a", times=before), entry("a", times=after)))
+    assert found == [(Field.MTIME, "changed, created", (2, 3), (5, 6))]
+    only = list(pairs.properties(entry("a", times=before[:1]), entry("a", times=(("accessed", 9),))))
+    assert only == [(Field.MTIME, "accessed", 1, 9)]
 
 
 def test_a_fact_that_one_side_lacks_is_none_there() -> None:

@@ -11,6 +11,7 @@ from bench import run
 
 EPOCH = "1700000000"
 _ENVIRONMENT = {"E2FSPROGS_FAKE_TIME": EPOCH, "SOURCE_DATE_EPOCH": EPOCH, "TZ": "UTC"}
+_NAMES = {"atime": "accessed", "ctime": "changed", "crtime": "created"}
 _TYPES = {
     "regular": "file", "directory": "directory", "symlink": "symlink", "character special": "character device",
     "block special": "block device", "FIFO": "fifo", "socket": "socket",
@@ -29,6 +30,7 @@ class Stat:
     size: int
     links: int
     mtime_ns: int
+    times: Mapping[str, int]
     target: str | None = None
     device: tuple[int, int] | None = None
     blocks: dict[int, int] = field(default_factory=dict)
@@ -112,6 +114,10 @@ def _ranges(matches: Iterable[str | tuple[str, str]]) -> set[int]:
     return {block for first, last in pairs for block in range(int(first), int(last or first) + 1)}
 
 
+def _moment(seconds: int, extra: int) -> int:
+    return (seconds - ((seconds >> 31) << 32) + ((extra & 3) << 32)) * 10**9 + (extra >> 2)
+
+
 def _stat(printed: str) -> Stat:
     def number(pattern: str, base: int = 10) -> int:
         match = re.search(pattern, printed)
@@ -119,10 +125,13 @@ def _stat(printed: str) -> Stat:
         return int(match[1], base)
 
     kind = re.search(r"Type: (.+?) +Mode:", printed)
-    time = re.search(r"^ *mtime: 0x([0-9a-f]{8})(?::([0-9a-f]{8}))?", printed, flags=re.MULTILINE)
-    assert kind is not None and time is not None, printed
-    seconds, extra = int(time[1], 16), int(time[2] or "0", 16)
-    seconds -= (seconds >> 31) << 32
+    assert kind is not None, printed
+    moments = {
+        name: _moment(int(seconds, 16), int(extra or "0", 16))
+        for name, seconds, extra in re.findall(
+            r"^ *(mtime|atime|ctime|crtime): 0x([0-9a-f]{8})(?::([0-9a-f]{8}))?", printed, flags=re.MULTILINE
+        )
+    }
     found = Stat(
         kind=_TYPES[kind[1]],
         mode=number(r"Mode: +(\d+)", 8),
@@ -131,7 +140,8 @@ def _stat(printed: str) -> Stat:
         gid=number(r"Group: +(-?\d+)") % (1 << 32),
         size=number(r"Size: (\d+)"),
         links=number(r"Links: (\d+)"),
-        mtime_ns=(seconds + ((extra & 3) << 32)) * 10**9 + (extra >> 2),
+        mtime_ns=moments["mtime"],
+        times={_NAMES[name]: moment for name, moment in moments.items() if name in _NAMES},
     )
     if (fast := re.search(r'Fast link dest: "(.*)"', printed)) is not None:
         found.target = fast[1]

@@ -75,7 +75,7 @@ class FakeMkosi:
 class FakeRunner:
     """Starts a FakePlace in the scratch directory that the site made."""
 
-    NAME = "fake"
+    NAME = "unprivileged"
 
     def __init__(
         self,

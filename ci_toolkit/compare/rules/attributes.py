@@ -5,8 +5,12 @@ from typing import Final
 from ci_toolkit.compare.difference import Difference, Field
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.compare.finding import Cause
-from ci_toolkit.compare.rules.remedy import advice, render
+from ci_toolkit.compare.pairs import XATTR_ORDER
+from ci_toolkit.compare.rules.remedy import Remedy, advice, render
 from ci_toolkit.compare.rules.rule import Phase, Rule
+
+# systemd-repart notes on the root of each file system where it belongs.
+_OF_REPART: Final = "user.validatefs."
 
 
 def _is_label(difference: Difference, _facts: Facts) -> bool:
@@ -20,6 +24,32 @@ def _is_capability(difference: Difference, _facts: Facts) -> bool:
 def _is_acl(difference: Difference, _facts: Facts) -> bool:
     return difference.name in ("system.posix_acl_default", "system.posix_acl_access")
 
+
+def _is_order(difference: Difference, _facts: Facts) -> bool:
+    return difference.name == XATTR_ORDER and isinstance(difference.before, tuple)
+
+
+def _order_remedies(difference: Difference, _facts: Facts) -> tuple[Remedy, ...]:
+    names = difference.before if isinstance(difference.before, tuple) else ()
+    if any(str(name).startswith(_OF_REPART) for name in names):
+        return (advice("In mkosi.repart/*.conf, below [Partition]: AddValidateFS=no"),)
+    return ()
+
+
+XATTR_ORDERED: Final = Rule(
+    cause=Cause(
+        identifier="xattr-order",
+        title="The same extended attributes in another order",
+        explanation="mkfs copies the extended attributes of a file in the order in which the file system that the "
+        "build lies on lists them: the order on tmpfs is not that of ext4.",
+        fix=render((advice("Build both on one kind of file system, or leave all attributes but one out."),)),
+        source="https://www.freedesktop.org/software/systemd/man/latest/systemd-validatefs@.service.html",
+    ),
+    phase=Phase.METADATA,
+    fields=(Field.XATTR,),
+    recognise=_is_order,
+    remedies=_order_remedies,
+)
 
 SECURITY_LABEL: Final = Rule(
     cause=Cause(

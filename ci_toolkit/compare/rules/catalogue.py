@@ -156,6 +156,7 @@ CATALOGUE: Final = (
 # Rules that no row of the catalogue asks for; people met these causes all the same.
 BESIDES: Final = (
     "default-acl",
+    "xattr-order",
     "ar-symbol-time",
     "disk-format",
     "oci-form",

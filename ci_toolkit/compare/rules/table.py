@@ -57,6 +57,7 @@ _METADATA: Final = (
     times.LATE_TIME,
     times.OLD_TIME,
     times.MTIME,
+    attributes.XATTR_ORDERED,
     attributes.SECURITY_LABEL,
     attributes.CAPABILITY,
     attributes.DEFAULT_ACL,

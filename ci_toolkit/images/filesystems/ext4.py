@@ -138,7 +138,8 @@ class _FileSystem:
             mtime_ns=inode.mtime_ns,
             target=target,
             device=_device(inode.content) if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
-            xattrs=tuple(sorted(xattrs.items())),
+            xattrs=tuple(xattrs.items()),  # as stored
+            times=inode.times,
             inode=inode.number,
             record=(inode.place, self.superblock.inode_size),
             data=data,

@@ -7,14 +7,21 @@ from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
+from ci_toolkit.images.entry import INODE_CHANGED
 from ci_toolkit.images.filesystems import ext4_xattrs
 from ci_toolkit.images.filesystems.ext4_superblock import Superblock
 
 FLAG_EXTENTS: Final = 0x80000
+# How long the part beyond the first 128 bytes has to be for each time.
+_WITH_MTIME: Final = 12
+_WITH_ACCESSED: Final = 16
+_WITH_CREATED: Final = 24
 FLAG_INLINE_DATA: Final = 0x10000000
 
 _BASE: Final = struct.Struct("<HHIIIiIHHIII60sIIIIHHHHHH")
-_TIMES: Final = struct.Struct("<HHII")
+# From byte 128 on: the length of what follows, then the parts below a second, with two more bits of the seconds, of the
+# times of change, modification and access; then when the inode was made.
+_TIMES: Final = struct.Struct("<HHIIIII")
 # Inode tables are read in pieces of this size, and so many of them are kept.
 _PIECE: Final = 1 << 17
 _PIECES_KEPT: Final = 64
@@ -32,6 +39,7 @@ class Inode(NamedTuple):
     links: int
     flags: int
     mtime_ns: int
+    times: tuple[tuple[str, int], ...]
     content: bytes
     attribute_block: int
     raw: bytes
@@ -82,15 +90,19 @@ class InodeTable:
 
 def _parse(number: int, place: int, raw: bytes) -> Inode:
     (
-        mode, uid, size, _, _, mtime, _, gid, links, _, flags, _, content,
+        mode, uid, size, accessed, changed, mtime, _, gid, links, _, flags, _, content,
         _, acl, size_high, _, _, acl_high, uid_high, gid_high, _, _,
     ) = _BASE.unpack_from(raw)  # fmt: skip
-    nanoseconds = 0
-    if len(raw) > 0x8C:
-        extra_size, _, _, extra = _TIMES.unpack_from(raw, 0x80)
-        if extra_size >= 12:
-            mtime += (extra & 3) << 32
-            nanoseconds = extra >> 2
+    length = changed_part = mtime_part = accessed_part = 0
+    created: tuple[tuple[str, int], ...] = ()
+    if len(raw) >= 0x98:
+        length, _, changed_part, mtime_part, accessed_part, made, made_part = _TIMES.unpack_from(raw, 0x80)
+        if length < _WITH_ACCESSED:
+            accessed_part = 0
+        if length < _WITH_MTIME:
+            changed_part = mtime_part = 0
+        if length >= _WITH_CREATED:
+            created = (("created", _moment(_signed(made), made_part)),)
     return Inode(
         number,
         place,
@@ -100,8 +112,22 @@ def _parse(number: int, place: int, raw: bytes) -> Inode:
         size | size_high << 32,
         links,
         flags,
-        mtime * 1_000_000_000 + nanoseconds,
+        _moment(mtime, mtime_part),
+        (
+            ("accessed", _moment(_signed(accessed), accessed_part)),
+            (INODE_CHANGED, _moment(_signed(changed), changed_part)),
+            *created,
+        ),
         content,
         acl | acl_high << 32,
         raw,
     )
+
+
+def _moment(seconds: int, part: int) -> int:
+    """Return nanoseconds: PART has two more bits of the SECONDS, which are signed, and the nanoseconds above them."""
+    return (seconds + ((part & 3) << 32)) * 1_000_000_000 + (part >> 2)
+
+
+def _signed(seconds: int) -> int:
+    return seconds - ((seconds & 0x80000000) << 1)

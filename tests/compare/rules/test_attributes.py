@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+import extended
 import pytest
-from bench import cause, differs, finding, run, shows
+from bench import cause, compared, differs, finding, run, shows
 
 from ci_toolkit.compare.difference import Field
 
@@ -24,6 +25,24 @@ def test_a_list_that_a_directory_hands_down_is_named(tmp_path: Path) -> None:
     told = finding(differs("srv/made", Field.XATTR, *values, name=DEFAULT_ACL))
     assert told.cause == "default-acl"
     assert "setfacl" in told.fix
+
+
+@shows("xattr-order", by="debugfs")
+def test_attributes_in_another_order_are_named(tmp_path: Path) -> None:
+    names = ("user.validatefs.mount_point", "user.validatefs.gpt_label")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").touch()
+    extended.make(tmp_path / "a", "-t", "ext4", "-I", "256", source=tmp_path / "tree")
+    (tmp_path / "b").write_bytes((tmp_path / "a").read_bytes())
+    for image, order in ((tmp_path / "a", names), (tmp_path / "b", names[::-1])):
+        extended.change(image, *(f"ea_set file {name} x" for name in order))
+    found = compared(tmp_path / "a", tmp_path / "b")
+    if (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes():
+        pytest.skip("this debugfs sorts them")
+    assert "AddValidateFS=no" in found["xattr-order"].fix
+    assert "unknown" not in found
+    other = finding(differs("file", Field.XATTR, ("user.a", "user.b"), ("user.b", "user.a"), name="order"))
+    assert "AddValidateFS" not in other.fix
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_inodes_are_what_debugfs_says(image: Path, found: Container) -> None:
         assert (entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.mtime_ns) == (
             stat.kind, stat.mode, stat.uid, stat.gid, stat.size, stat.mtime_ns,
         )  # fmt: skip
+        assert dict(entry.times) == stat.times
         if stat.target is not None:
             assert entry.target == stat.target
 
