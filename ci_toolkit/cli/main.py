@@ -1,6 +1,7 @@
 """The command itself: finds the verb, turns errors into exit codes, and is the only reader of the environment."""
 
 import errno
+import gc
 import importlib
 import os
 import signal
@@ -37,6 +38,9 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 # Ctrl-C, a job that is cancelled, a terminal that is closed.
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# Python's own are 700, 10 and 10.
+_SELDOM: Final = (50_000, 20, 50)
 
 
 class Verbs(click.Group):
@@ -75,6 +79,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error of ours becomes one line and a hint."""
     from ci_toolkit.ci.detect import detect
 
+    # An image has a million records that stay until the end: each further search for cycles would go through them all.
+    gc.set_threshold(*_SELDOM)
     variables = environ()
     console = Console(detect(variables).provider.fold)
     try:

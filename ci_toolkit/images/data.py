@@ -146,9 +146,12 @@ class Data:
 
     def window(self, offset: int, length: int) -> "Data":
         """Return LENGTH bytes from OFFSET on as data of their own. Raises UnreadableError beyond the end."""
-        # Archives have a million members, and lie in one piece.
-        if len(self.runs) == 1 and self.runs[0].offset is not None and 0 < length <= self.size - offset and offset >= 0:
-            return Data(self.root, (Run(0, length, self.runs[0].offset + offset),), length)
+        # Archives have a million members, many of them empty, and lie in one piece.
+        if 0 <= length <= self.size - offset and offset >= 0:
+            if not length:
+                return Data(self.root, (), 0)
+            if len(self.runs) == 1 and self.runs[0].offset is not None:
+                return Data(self.root, (Run(0, length, self.runs[0].offset + offset),), length)
         return self.scattered(((0, length, offset),), length)
 
     def scattered(self, pieces: Iterable[tuple[int, int, int]], size: int) -> "Data":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.images.data import Data
 
@@ -43,8 +43,7 @@ KIND_OF_MODE: Final[Mapping[int, Kind]] = MappingProxyType(
 INODE_CHANGED: Final = "changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(NamedTuple):
     """A named value of a container's header; `places` are the spans (offset, length) of the container that hold it."""
 
     name: str
@@ -60,9 +59,10 @@ class Region:
     data: Data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One member: a file of a file system or an archive, a partition, a section, the payload of a compressed stream.
+
+    There may be hundreds of thousands; a frozen dataclass takes three times as long to make.
 
     `path` is the name as the image has it, "" for the container's own root or payload. None means that the format does
     not store the property. `number` pairs entries whose name may change (partitions). `times` are further times in

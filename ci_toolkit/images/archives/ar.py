@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.ahead import Ahead
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import KIND_OF_MODE, Container, Entry, Fact, Kind, Region, text
 from ci_toolkit.images.limits import MIB, Budget
@@ -52,8 +53,9 @@ def read(data: Data, budget: Budget) -> Container:
 def _headers(data: Data) -> Iterator[tuple[int, bytes, bytes, int]]:
     """Yield where each header lies, the header, the name in it and the size of what follows."""
     position = len(_MAGIC)
+    ahead = Ahead(data)
     while position < data.size:
-        header = data.read_at(position, _HEADER)
+        header = ahead.read_at(position, _HEADER)
         if len(header) < _HEADER:
             raise UnreadableError(f"the ar archive ends at byte {data.size}, inside a header: it is cut")
         if not header.endswith(_END):

@@ -1,10 +1,11 @@
 """cpio archives of the new and the old ASCII form and of the binary one, several in a row included, as in initrds."""
 
 import struct
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.ahead import Ahead
+from ci_toolkit.images.archives.padding import zeros
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import KIND_OF_MODE, Container, Entry, Fact, Kind, text
 from ci_toolkit.images.limits import Budget
@@ -29,8 +30,7 @@ _GLIMPSE: Final = 512
 _File = tuple[tuple[int, int], int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Member:
+class _Member(NamedTuple):
     """One header, decoded; `start` is where it lies, `content` where its bytes begin, `end` where the next one may."""
 
     name: str
@@ -59,10 +59,11 @@ def read(data: Data, budget: Budget) -> Container:
     """
     entries: list[Entry] = []
     links = _Links()
+    ahead = Ahead(data)
     position = 0
     rest = data.size
     while True:
-        member = _member(data, position)
+        member = _member(ahead, data.size, position)
         position = member.end
         # Trailers too: there may be millions of archives with nothing in them.
         budget.member(member.name)
@@ -74,7 +75,7 @@ def read(data: Data, budget: Budget) -> Container:
             continue
         # Inode numbers begin anew with each archive.
         links.settle(entries)
-        rest = _skip_zeros(data, member.content)
+        rest = member.content + zeros(data, member.content)
         position = rest
         if rest == data.size or not _begins(data, rest):
             break
@@ -116,7 +117,7 @@ class _Links:
         """Give those without bytes the ones of their file, and forget the archive."""
         for index, file in self._without:
             if (carrier := self._carriers.get(file)) is not None:
-                entries[index] = replace(entries[index], size=carrier.size, data=carrier.data)
+                entries[index] = entries[index]._replace(size=carrier.size, data=carrier.data)
         self._carriers.clear()
         self._without.clear()
 
@@ -147,24 +148,25 @@ def _entry(data: Data, member: _Member, budget: Budget) -> Entry:
     )
 
 
-def _member(data: Data, position: int) -> _Member:
-    raw = data.read_at(position, _GLIMPSE)
+def _member(ahead: Ahead, end: int, position: int) -> _Member:
+    """Decode the header at POSITION of an archive that ends at END."""
+    raw = ahead.read_at(position, _GLIMPSE)
     magic = raw[:6]
     try:
         if magic in _NEW and len(raw) >= _NEW_SIZE:
-            return _new(data, raw, position)
+            return _within(_new(ahead, raw, position), end)
         if magic == _OLD and len(raw) >= _OLD_SIZE:
-            return _old(data, raw, position)
+            return _within(_old(ahead, raw, position), end)
         if magic[:2] in _BINARY and len(raw) >= _BINARY_SIZE:
-            return _binary(data, raw, position)
+            return _within(_binary(ahead, raw, position), end)
     except ValueError as error:
         raise UnreadableError(f"the cpio header at byte {position} is damaged") from error
     if len(raw) < (_BINARY_SIZE if magic[:2] in _BINARY else _OLD_SIZE):
-        raise UnreadableError(f"the cpio archive ends at byte {data.size}, before its trailer: it is cut")
+        raise UnreadableError(f"the cpio archive ends at byte {end}, before its trailer: it is cut")
     raise UnreadableError(f"there is no cpio header at byte {position}")
 
 
-def _new(data: Data, raw: bytes, position: int) -> _Member:
+def _new(ahead: Ahead, raw: bytes, position: int) -> _Member:
     fields = raw[6:_NEW_SIZE]
     # Without this, signs and blanks would pass for numbers, and negative sizes lead backwards.
     if not fields.isalnum():
@@ -172,19 +174,16 @@ def _new(data: Data, raw: bytes, position: int) -> _Member:
     ino, mode, uid, gid, links, mtime, size, major, minor, device_major, device_minor, name_size, _ = _NUMBERS.unpack(
         bytes.fromhex(fields.decode("ascii"))
     )
-    name = _name(data, raw, position, _NEW_SIZE, name_size)
-    content = _aligned(position + _NEW_SIZE + name_size)
-    return _placed(
-        data,
-        _Member(
-            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
-            device=(device_major, device_minor), origin=(major, minor),
-            start=position, content=content, end=_aligned(content + size),
-        ),
+    name = _name(ahead, raw, position, _NEW_SIZE, name_size)
+    content = position + _NEW_SIZE + name_size + 3 & ~3
+    return _Member(
+        name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
+        device=(device_major, device_minor), origin=(major, minor),
+        start=position, content=content, end=content + size + 3 & ~3,
     )  # fmt: skip
 
 
-def _old(data: Data, raw: bytes, position: int) -> _Member:
+def _old(ahead: Ahead, raw: bytes, position: int) -> _Member:
     if not raw[6:_OLD_SIZE].isdigit():
         raise ValueError
     widths = (6, 6, 6, 6, 6, 6, 6, 11, 6, 11)
@@ -194,61 +193,42 @@ def _old(data: Data, raw: bytes, position: int) -> _Member:
         values.append(int(raw[start : start + width], 8))
         start += width
     origin, ino, mode, uid, gid, links, device, mtime, name_size, size = values
-    name = _name(data, raw, position, _OLD_SIZE, name_size)
+    name = _name(ahead, raw, position, _OLD_SIZE, name_size)
     content = position + _OLD_SIZE + name_size
-    return _placed(
-        data,
-        _Member(
-            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
-            device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
-            start=position, content=content, end=content + size,
-        ),
+    return _Member(
+        name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime, size=size,
+        device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
+        start=position, content=content, end=content + size,
     )  # fmt: skip
 
 
-def _binary(data: Data, raw: bytes, position: int) -> _Member:
+def _binary(ahead: Ahead, raw: bytes, position: int) -> _Member:
     (
         _, origin, ino, mode, uid, gid, links, device, mtime_high, mtime, name_size, size_high, size,
     ) = _BINARY[raw[:2]].unpack_from(raw)  # fmt: skip
     size |= size_high << 16
-    name = _name(data, raw, position, _BINARY_SIZE, name_size)
+    name = _name(ahead, raw, position, _BINARY_SIZE, name_size)
     # Names and contents fill up whole words.
     content = position + _BINARY_SIZE + name_size + name_size % 2
-    return _placed(
-        data,
-        _Member(
-            name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime_high << 16 | mtime, size=size,
-            device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
-            start=position, content=content, end=content + size + size % 2,
-        ),
+    return _Member(
+        name=name, ino=ino, mode=mode, uid=uid, gid=gid, links=links, mtime=mtime_high << 16 | mtime, size=size,
+        device=(device >> 8, device & 0xFF), origin=(origin >> 8, origin & 0xFF),
+        start=position, content=content, end=content + size + size % 2,
     )  # fmt: skip
 
 
-def _placed(data: Data, member: _Member) -> _Member:
-    if member.content + member.size > data.size and member.name != _TRAILER:
-        raise UnreadableError(f"member {member.name!r} ends after byte {data.size}, where the archive ends: it is cut")
+def _within(member: _Member, end: int) -> _Member:
+    if member.content + member.size > end and member.name != _TRAILER:
+        raise UnreadableError(f"member {member.name!r} ends after byte {end}, where the archive ends: it is cut")
     return member
 
 
-def _name(data: Data, raw: bytes, position: int, header: int, size: int) -> str:
+def _name(ahead: Ahead, raw: bytes, position: int, header: int, size: int) -> str:
     if not 0 < size <= _NAME_MAX:
         raise UnreadableError(f"the cpio header at byte {position} is damaged")
-    name = raw[header : header + size] if header + size <= len(raw) else data.read_at(position + header, size)
+    name = raw[header : header + size] if header + size <= len(raw) else ahead.read_at(position + header, size)
     if len(name) < size:
-        raise UnreadableError(f"the cpio archive ends at byte {data.size}, inside a name: it is cut")
+        raise UnreadableError(
+            f"the cpio archive ends at byte {position + header + len(name)}, inside a name: it is cut"
+        )
     return text(name.rstrip(b"\0"))
-
-
-def _aligned(position: int) -> int:
-    return position + 3 & ~3
-
-
-def _skip_zeros(data: Data, position: int) -> int:
-    """Return where the next byte that is not zero lies, or the end."""
-    while position < data.size:
-        chunk = data.read_at(position, 1 << 16)
-        rest = chunk.lstrip(b"\0")
-        if rest:
-            return position + len(chunk) - len(rest)
-        position += len(chunk)
-    return data.size

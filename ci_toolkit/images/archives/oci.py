@@ -155,12 +155,12 @@ class _Image:
             directory, _, rest = path.partition("/")
             if re.fullmatch(r"blobs/[^/]+/[0-9a-f]+|[0-9a-f]{64}(\.json|\.tar)", path):
                 number += 1
-                yield replace(entry, path=f"blob {number} without use")
+                yield entry._replace(path=f"blob {number} without use")
             elif directory in self._directories:
                 role = f"{self._directories[directory]} directory"
                 # A link to the layer has its digest for a target.
                 target = self._directories[directory] if entry.kind is Kind.SYMLINK else entry.target
-                yield replace(entry, path=f"{role}/{rest}" if rest else role, target=target)
+                yield entry._replace(path=f"{role}/{rest}" if rest else role, target=target)
             else:
                 yield entry
 
@@ -215,7 +215,7 @@ class _Image:
         self._used |= {path, _plain(entry.path)}
         for name in (_plain(entry.path), path):
             self._roles.setdefault(name, role)
-        self.entries.append(replace(entry, path=role, facts=_lasting(entry)))
+        self.entries.append(entry._replace(path=role, facts=_lasting(entry)))
 
     def _try(self, path: str, role: str) -> Json:
         """Take in a document that may be missing, or be something else."""
@@ -240,7 +240,7 @@ class _Image:
         self.facts += oci_records.facts(role, document, raw, start, self._budget)
         # Its values are facts; what else differs in it, such as a digest, follows from them and the layers.
         self.regions.append(Region(name=f"record of the {role}", data=entry.data))
-        self.entries.append(replace(entry, path=role, size=0, data=None, facts=_lasting(entry)))
+        self.entries.append(entry._replace(path=role, size=0, data=None, facts=_lasting(entry)))
         self._used |= {path, _plain(entry.path)}
         return document
 

@@ -1,13 +1,13 @@
 """tar archives of every form that the standard library reads."""
 
-import io
 import tarfile
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Final, cast
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import IO, Final, cast
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives import tar_header
+from ci_toolkit.images.archives.tar_members import Header, Stream
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind
 from ci_toolkit.images.limits import Budget
@@ -15,8 +15,6 @@ from ci_toolkit.images.limits import Budget
 recognise = tar_header.recognise
 
 _XATTR: Final = "SCHILY.xattr."
-# Extended headers are read whole; no honest one is larger.
-_HEADER_MAX: Final = 1 << 18
 
 _KINDS: Final = {
     tarfile.DIRTYPE: Kind.DIRECTORY,
@@ -25,15 +23,6 @@ _KINDS: Final = {
     tarfile.BLKTYPE: Kind.BLOCK,
     tarfile.FIFOTYPE: Kind.FIFO,
 }
-
-
-class _Guarded(io.BufferedReader):
-    """Refuses to read as much at once as only a hostile header asks for."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= _HEADER_MAX:
-            raise UnreadableError(f"a tar header asks for {size} bytes")
-        return super().read(size)
 
 
 def read(data: Data, budget: Budget) -> Container:
@@ -48,7 +37,9 @@ def read(data: Data, budget: Budget) -> Container:
 def _entries(data: Data, budget: Budget) -> Iterator[Entry]:
     named: dict[str, Entry] = {}
     last = -1
-    with _Guarded(data.raw()) as stream, tarfile.open(fileobj=stream, mode="r:", errors="surrogateescape") as tar:
+    # Annotated by typeshed as a file; the library only reads, seeks and tells.
+    stream = cast("IO[bytes]", Stream(data))
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=Header, errors="surrogateescape") as tar:
         while (member := tar.next()) is not None:
             # A negative size would send the standard library back to where it was.
             if member.offset_data <= last:
@@ -60,8 +51,8 @@ def _entries(data: Data, budget: Budget) -> Iterator[Entry]:
             budget.member(entry.path, len(member.linkname) + sum(len(value) for _, value in entry.xattrs))
             if member.islnk() and member.linkname in named:
                 known = named[member.linkname]
-                entry = replace(
-                    entry, kind=known.kind, size=known.size, target=known.target, device=known.device, data=known.data
+                entry = entry._replace(
+                    kind=known.kind, size=known.size, target=known.target, device=known.device, data=known.data
                 )
             named[entry.path] = entry
             yield entry
@@ -85,21 +76,30 @@ def _entry(data: Data, member: tarfile.TarInfo) -> Entry:
         mtime_ns=_nanoseconds(headers.get("mtime", member.mtime)),
         target=member.linkname if kind is Kind.SYMLINK else None,
         device=(member.devmajor, member.devminor) if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
-        xattrs=tuple(
-            sorted(
-                (name.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape"))
-                for name, value in headers.items()
-                if name.startswith(_XATTR)
-            )
-        ),
+        xattrs=_xattrs(headers) if headers else (),
         times=tuple((name, _nanoseconds(headers[name])) for name in ("atime", "ctime") if name in headers),
-        facts=(
-            Fact(name="user_name", value=member.uname),
-            Fact(name="group_name", value=member.gname),
-            Fact(name="hard_link", value=member.linkname if member.islnk() else None),
-        ),
+        facts=_facts(member.uname, member.gname, member.linkname if member.islnk() else None),
         record=(member.offset, member.offset_data - member.offset),
         data=content,
+    )
+
+
+@lru_cache(maxsize=256)  # nearly all members of an archive share them
+def _facts(user: str, group: str, link: str | None) -> tuple[Fact, ...]:
+    return (
+        Fact(name="user_name", value=user),
+        Fact(name="group_name", value=group),
+        Fact(name="hard_link", value=link),
+    )
+
+
+def _xattrs(headers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    return tuple(
+        sorted(
+            (name.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape"))
+            for name, value in headers.items()
+            if name.startswith(_XATTR)
+        )
     )
 
 

@@ -19,6 +19,9 @@ _LEVEL: Final = 6
 _NAME_MAX: Final = 1 << 12
 _END_SIZE: Final = 22
 
+# Offset and length.
+Span = tuple[int, int]
+
 
 def recognise(data: Data) -> bool:
     """Tell by the beginning, or where a script stands in front, as in a zipapp, by the end."""
@@ -34,26 +37,38 @@ def read(data: Data, budget: Budget) -> Container:
     Raises UnreadableError for an archive that is damaged or cut.
     """
     end = find_end(data)
-    found = list(members(data, end, budget))
-    entries = tuple(_entry(data, member, budget) for member in found)
-    skipped = tuple((text(member.name), "its name has a zero byte in it") for member in found if b"\0" in member.name)
-    first = min((member.local for member in found), default=end.directory)
-    regions = (
-        ("script before the archive", 0, first),
-        *(("local headers", member.local, member.content - member.local) for member in found),
-        *(("compressed data", member.content, member.compressed) for member in found if member.method != _STORED),
-        ("central directory headers", end.directory, end.size),
-        ("end of the directory", end.start, end.comment_at - end.start),
+    entries: list[Entry] = []
+    skipped: list[tuple[str, str]] = []
+    first = end.directory
+    headers: list[Span] = []
+    packed: list[Span] = []
+    for member in members(data, end, budget):
+        first = min(first, member.local)
+        headers.append((member.local, member.content - member.local))
+        if member.method != _STORED and member.compressed:
+            packed.append((member.content, member.compressed))
+        if b"\0" in member.name:
+            skipped.append((text(member.name), "its name has a zero byte in it"))
+        else:
+            entries.append(_entry(data, member, budget))
+    regions: tuple[tuple[str, list[Span]], ...] = (
+        ("script before the archive", [(0, first)]),
+        ("local headers", headers),
+        ("compressed data", packed),
+        ("central directory headers", [(end.directory, end.size)]),
+        ("end of the directory", [(end.start, end.comment_at - end.start)]),
     )
     return Container(
         format="zip",
-        entries=tuple(entry for entry in entries if "\0" not in entry.path),
+        entries=tuple(entries),
         facts=(Fact(name="comment", value=end.comment, places=((end.comment_at, len(end.comment)),)),),
         regions=tuple(
-            Region(name=name, data=data.window(offset, length)) for name, offset, length in regions if length > 0
+            Region(name=name, data=data.gathered(spans))
+            for name, spans in regions
+            if any(length for _, length in spans)
         ),
         remainder="headers between members",
-        skipped=skipped,
+        skipped=tuple(skipped),
     )
 
 
@@ -89,7 +104,7 @@ def _entry(data: Data, member: Member, budget: Budget) -> Entry:
 def _content(data: Data, member: Member, budget: Budget) -> Data:
     packed = data.window(member.content, member.compressed)
     start = starter(member.method)
-    if start is None or member.flags & _ENCRYPTED:
+    if start is None or member.flags & _ENCRYPTED or member.size == member.compressed == 0:
         return packed
     return whole(Inflated(packed, member.size, start, budget))
 

@@ -1,14 +1,17 @@
 """Where a zip archive keeps its members: the records at its end, the central directory, and the extra fields."""
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.ahead import Ahead
 from ci_toolkit.images.data import Data
-from ci_toolkit.images.limits import MIB, Budget
+from ci_toolkit.images.limits import KIB, MIB, Budget
 
 END: Final = b"PK\5\6"
 LOCAL: Final = b"PK\3\4"
@@ -24,6 +27,9 @@ _LOCAL_FIELDS: Final = struct.Struct("<4sHHHHHIIIHH")
 _COMMENT_MAX: Final = (1 << 16) - 1
 _FULL: Final = 0xFFFFFFFF
 _DIRECTORY_MAX: Final = 256 * MIB
+# Ten facts of each member, with their places.
+_FACTS_BYTES: Final = 2 * KIB
+_NONE: Final[Mapping[int, bytes]] = MappingProxyType({})
 # Between 1601 and 1970, in units of 100 nanoseconds.
 _NTFS_EPOCH: Final = 116_444_736_000_000_000
 
@@ -41,8 +47,7 @@ class End:
     shift: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """One record of the central directory, `record` being where it lies, and its local header at `local`."""
 
     name: bytes
@@ -60,8 +65,8 @@ class Member:
     external: int
     dos_time: int | None
     comment: bytes
-    extra: dict[int, bytes] = field(default_factory=dict)
-    local_extra: dict[int, bytes] = field(default_factory=dict)
+    extra: Mapping[int, bytes] = _NONE
+    local_extra: Mapping[int, bytes] = _NONE
 
 
 def find_end(data: Data) -> End:
@@ -110,55 +115,72 @@ def members(data: Data, end: End, budget: Budget) -> Iterator[Member]:
     """Yield all members. Raises UnreadableError for a directory that is damaged."""
     position = end.directory
     last = end.directory + end.size
+    records, headers = Ahead(data), Ahead(data)
     for _ in range(end.count):
-        raw = data.read_at(position, _CENTRAL_FIELDS.size)
+        raw = records.read_at(position, _CENTRAL_FIELDS.size)
         if len(raw) < _CENTRAL_FIELDS.size or raw[:4] != _CENTRAL or position >= last:
             raise UnreadableError(f"there is no record of the zip directory at byte {position}")
         fields = _CENTRAL_FIELDS.unpack(raw)
         lengths = fields[10:13]
         size = _CENTRAL_FIELDS.size + sum(lengths)
-        rest = data.read_at(position + _CENTRAL_FIELDS.size, sum(lengths))
+        rest = records.read_at(position + _CENTRAL_FIELDS.size, sum(lengths))
         if len(rest) < sum(lengths):
             raise UnreadableError(f"the zip directory is cut at byte {data.size}")
         name, extra = rest[: lengths[0]], rest[lengths[0] : lengths[0] + lengths[1]]
-        budget.member(name.decode("latin-1"), len(extra) + lengths[2])
-        yield _member(data, end, fields, (position, size), name, extra, rest[lengths[0] + lengths[1] :])
+        budget.member(name.decode("latin-1"), len(extra) + lengths[2] + _FACTS_BYTES)
+        yield _member(headers, end, fields, (position, size), name, extra, rest[lengths[0] + lengths[1] :])
         position += size
 
 
 def _member(
-    data: Data, end: End, fields: tuple[int, ...], record: tuple[int, int], name: bytes, extra: bytes, comment: bytes
+    headers: Ahead,
+    end: End,
+    fields: tuple[int, ...],
+    record: tuple[int, int],
+    name: bytes,
+    extra: bytes,
+    comment: bytes,
 ) -> Member:
     _, made, _, flags, method, time, date, checksum, compressed, size, _, _, _, _, internal, external, local = fields
-    extras = dict(_extras(extra))
-    wide = iter(struct.unpack(f"<{len(extras.get(1, b'')) // 8}Q", extras.get(1, b"")[: len(extras.get(1, b"")) & ~7]))
+    extras = _extras(extra)
+    wide = _wide_numbers(extras)
     # Of the three, the wide field holds those that do not fit, in this order.
     size = next(wide, size) if size == _FULL else size
     compressed = next(wide, compressed) if compressed == _FULL else compressed
     local = (next(wide, local) if local == _FULL else local) + end.shift
-    header = data.read_at(local, _LOCAL_FIELDS.size)
+    header = headers.read_at(local, _LOCAL_FIELDS.size)
     if len(header) < _LOCAL_FIELDS.size or header[:4] != LOCAL:
         raise UnreadableError(f"there is no header of a zip member at byte {local}")
     name_size, extra_size = _LOCAL_FIELDS.unpack(header)[9:]
-    local_extra = data.read_at(local + _LOCAL_FIELDS.size + name_size, extra_size)
+    local_extra = headers.read_at(local + _LOCAL_FIELDS.size + name_size, extra_size)
     content = local + _LOCAL_FIELDS.size + name_size + extra_size
     if content + compressed > end.directory:
         raise UnreadableError(f"a zip member ends at byte {content + compressed}, inside the directory")
     return Member(
         name=name, record=record, local=local, content=content, system=made >> 8, version=made & 0xFF, flags=flags,
         method=method, checksum=checksum, compressed=compressed, size=size, internal=internal, external=external,
-        dos_time=_dos_time(date, time), comment=comment, extra=extras, local_extra=dict(_extras(local_extra)),
+        dos_time=_dos_time(date, time), comment=comment, extra=extras, local_extra=_extras(local_extra),
     )  # fmt: skip
 
 
-def _extras(raw: bytes) -> Iterator[tuple[int, bytes]]:
+def _extras(raw: bytes) -> Mapping[int, bytes]:
+    if not raw:
+        return _NONE
+    found: dict[int, bytes] = {}
     position = 0
     while position + 4 <= len(raw):
         kind, size = struct.unpack_from("<HH", raw, position)
-        yield kind, raw[position + 4 : position + 4 + size]
+        found[kind] = raw[position + 4 : position + 4 + size]
         position += 4 + size
+    return found
 
 
+def _wide_numbers(extras: Mapping[int, bytes]) -> Iterator[int]:
+    raw = extras.get(1, b"")
+    return (number for (number,) in struct.iter_unpack("<Q", raw[: len(raw) & ~7]))
+
+
+@lru_cache(maxsize=256)  # a build writes nearly all within a few moments
 def _dos_time(date: int, time: int) -> int | None:
     """Return the local time of DOS in nanoseconds, as if it were UTC; None for no time at all."""
     try:

@@ -1,7 +1,6 @@
 """btrfs on one device: every name of every subvolume with its inode, where its content lies, and the trees round it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -128,7 +127,7 @@ class _FileSystem:
     def _entry(self, path: str, tree: int, number: int) -> Entry:
         known = self._linked.get((tree, number))
         if known is not None:
-            return replace(known, path=path)
+            return known._replace(path=path)
         root = self._root(tree)
         item = self.trees.one(root, number, btrfs_items.INODE_ITEM)
         if item is None:

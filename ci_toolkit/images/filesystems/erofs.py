@@ -1,7 +1,6 @@
 """EROFS: every name with its inode, the blocks of its content, plain or compressed, and the metadata round them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -138,7 +137,7 @@ class _FileSystem:
     def _entry(self, path: str, nid: int) -> Entry:
         known = self._linked.get(nid)
         if known is not None:
-            return replace(known, path=path)
+            return known._replace(path=path)
         inode = self._inode(nid)
         data = None
         end = inode.end

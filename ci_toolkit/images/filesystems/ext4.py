@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -116,7 +115,7 @@ class _FileSystem:
     def _entry(self, path: str, inode: Inode) -> Entry:
         known = self.linked.get(inode.number)
         if known is not None:
-            return replace(known, path=path)
+            return known._replace(path=path)
         kind = KIND_OF_MODE.get(inode.mode & 0o170000)
         if kind is None:
             raise UnreadableError(f"inode {inode.number} has no type")

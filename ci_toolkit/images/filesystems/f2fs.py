@@ -1,7 +1,6 @@
 """f2fs: every name with its inode, the runs of its content, and the bookkeeping round them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -82,7 +81,7 @@ class _FileSystem:
     def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
         known = self._linked.get(number)
         if known is not None:
-            return replace(known, path=path), None
+            return known._replace(path=path), None
         inode = self._nodes.inode(number)
         kind = KIND_OF_MODE.get(inode.mode & 0o170000)
         if kind is None:

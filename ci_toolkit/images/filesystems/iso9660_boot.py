@@ -3,7 +3,6 @@
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -42,8 +41,8 @@ def partitions(found: Container, taken: Mapping[int, int]) -> Iterator[tuple[int
         assert isinstance(first, int) and isinstance(sector, int)
         start = first * sector
         apart = bisect_left(places, start) == bisect_left(places, start + entry.size)
-        yield start, replace(
-            entry, path=f"[partition]/{entry.path}", number=None, data=entry.data if apart else None
+        yield start, entry._replace(
+            path=f"[partition]/{entry.path}", number=None, data=entry.data if apart else None
         )  # fmt: skip
 
 

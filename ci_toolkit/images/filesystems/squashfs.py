@@ -1,7 +1,6 @@
 """squashfs 4.0: every name with its inode, the blocks of its content, and the tables round them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -60,7 +59,7 @@ class _FileSystem:
     def _visit(self, path: str, reference: int) -> tuple[Entry, Below[int] | None]:
         known = self._linked.get(reference)
         if known is not None:
-            return replace(known, path=path), None
+            return known._replace(path=path), None
         inode = self.inodes.get(reference)
         self._budget.attribute(len(inode.target or b""))
         entry = Entry(
