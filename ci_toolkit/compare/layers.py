@@ -156,6 +156,8 @@ class Walker:
         before, after = pairs.keyed(layer.one.entries), pairs.keyed(layer.other.entries)
         moved: list[tuple[Entry, Entry]] = []
         for key, entry in before.items():
+            if self.ledger.is_cut():
+                return
             partner = after.get(key)
             if not self._is_paid(layer, entry, partner):
                 continue
@@ -164,6 +166,8 @@ class Walker:
             elif self._entry(layer, entry, partner) and _moved(layer, entry, partner):
                 moved.append((entry, partner))
         for key, entry in after.items():
+            if self.ledger.is_cut():
+                return
             if key not in before and self._is_paid(layer, entry, None):
                 self._presence(layer, entry, first=False)
         if moved:

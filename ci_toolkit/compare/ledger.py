@@ -86,6 +86,10 @@ class Ledger:
         for known_skip in self.skipped[begin.skipped : end.skipped]:
             self.skip((*path, *known_skip.path[len(place) :]), known_skip.reason)
 
+    def is_cut(self) -> bool:
+        """Tell whether a difference was already turned away, so that nothing that is still found can be listed."""
+        return self.truncated and len(self.found) >= self._limit
+
     def is_full(self) -> bool:
         """Tell whether no more differences are listed, and remember that there was one more."""
         full = len(self.found) >= self._limit

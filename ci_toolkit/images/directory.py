@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from sys import getsizeof
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -36,7 +37,7 @@ def read(root: Path, budget: Budget) -> Container:
             skipped.append((path, f"{error.strerror}"))
             continue
         try:
-            budget.member(path)
+            budget.member(path, _memory(entry, top))
         except BeyondLimitError as error:
             # A part of a tree cannot be compared: what it lacks would seem to be in the other one alone.
             raise UnreadableError(
@@ -65,6 +66,12 @@ def _entry(place: str, path: str) -> Entry:
         xattrs=_xattrs(place),
         data=whole(ClosedFile(place, found.st_size)) if kind is Kind.FILE else None,
     )
+
+
+def _memory(entry: Entry, top: str) -> int:
+    """Say how much is kept of an entry besides its name: the place that it is read from, and its attributes."""
+    place = getsizeof(entry.path) + len(top) if entry.data is not None else 0
+    return place + sum(getsizeof(name) + getsizeof(value) for name, value in entry.xattrs)
 
 
 def _xattrs(place: str) -> tuple[tuple[str, bytes], ...]:

@@ -1,6 +1,7 @@
 """How far untrusted images are followed."""
 
 from dataclasses import dataclass, replace
+from sys import getsizeof
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -12,26 +13,35 @@ GIB = 1 << 30
 _READ_TIMES: Final = 32
 _DECOMPRESSED_READ_TIMES: Final = 8
 _DECOMPRESSED_TIMES: Final = 128
+_MEMBERS: Final = 200_000
+_BYTES_OF_MEMBER: Final = 512
+# What an entry takes besides its name, attributes and facts.
+_ENTRY: Final = 400
 
 
 class BeyondLimitError(UnreadableError):
     """Something goes further than images are followed; its bytes are compared all the same."""
 
 
+class LongNameError(BeyondLimitError):
+    """One name is longer than any that is listed; those beside it may still be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one comparison may cost; beyond it the bytes are still compared, and a `Skipped` says what was left out.
 
-    `depth` counts containers inside containers, `members` the entries of all containers, `metadata` the bytes of their
-    names and attributes, `path` the bytes of one name, `decompressed` the bytes that all compressed streams may come
-    to, `streams` how many streams, frames and blocks they consist of, `window` the memory that one decompressor may ask
-    for, `read` the bytes that may be read from the contents of entries, besides several times what was decompressed,
-    `head` and `kept` the bytes kept of one content and of all, `differences` how many are listed.
+    `depth` counts containers inside containers, `members` the entries of all containers, `metadata` the memory in bytes
+    that these take with their names and attributes, `path` the characters of one name, `decompressed` the bytes that
+    all compressed streams may come to, `streams` how many streams, frames and blocks they consist of, `window` the
+    memory that one decompressor may ask for, `read` the bytes that may be read from the contents of entries, besides
+    several times what was decompressed, `head` and `kept` the bytes kept of one content and of all, `differences` how
+    many are listed.
     """
 
     depth: int = 12
-    members: int = 2_000_000
-    metadata: int = 256 * MIB
+    members: int = 700_000
+    metadata: int = 320 * MIB
     path: int = 4 * KIB
     decompressed: int = 16 * GIB
     streams: int = 4_000_000
@@ -45,10 +55,12 @@ class Limits:
         """Return these limits, or less for images that HOLD few bytes: what is small may not ask for hours.
 
         No image that somebody made for use comes near: its bytes are read some ten times, at each layer that they lie
-        in, and expand to the hundredfold where a file system in a compressed image is mostly empty.
+        in, and expand to the hundredfold where a file system in a compressed image is mostly empty. A file takes more
+        than half a kilobyte of it, compressed and with its name, where there are very many.
         """
         return replace(
             self,
+            members=min(self.members, _MEMBERS + held // _BYTES_OF_MEMBER),
             read=min(self.read, 256 * MIB + _READ_TIMES * held),
             decompressed=min(self.decompressed, GIB + _DECOMPRESSED_TIMES * held),
             streams=min(self.streams, 100_000 + held),
@@ -69,19 +81,22 @@ class Budget:
         self._kept = limits.kept
 
     def member(self, path: str, metadata: int = 0) -> None:
-        """Account for one entry, its name and METADATA more bytes. Raises BeyondLimitError."""
+        """Account for one entry, its name and METADATA more bytes. Raises BeyondLimitError, LongNameError for the name.
+
+        Names count at their size in memory, which one character beyond the first 256 doubles.
+        """
         self._members -= 1
-        if len(path) > self.limits.path:
-            raise BeyondLimitError(f"a name of {len(path)} bytes")
         if self._members < 0:
             raise BeyondLimitError(f"more than {self.limits.members} entries in all")
-        self.attribute(len(path) + metadata)
+        self.attribute(_ENTRY + getsizeof(path) + metadata)
+        if len(path) > self.limits.path:
+            raise LongNameError(f"a name of {len(path)} characters")
 
     def attribute(self, size: int) -> None:
         """Account for SIZE bytes that are kept beside the entries' contents. Raises BeyondLimitError."""
         self._metadata -= size
         if self._metadata < 0:
-            raise BeyondLimitError(f"names and attributes of more than {self.limits.metadata} bytes in all")
+            raise BeyondLimitError(f"entries, names and attributes of more than {self.limits.metadata} bytes in all")
 
     def decompress(self, size: int) -> None:
         """Account for SIZE decompressed bytes. Raises BeyondLimitError."""

@@ -284,6 +284,19 @@ def test_more_differences_than_are_listed_are_counted_all_the_same(tmp_path: Pat
     assert sum(found.bytes for found in compared.differences) <= 3000
 
 
+def test_a_file_system_of_too_many_files_is_not_compared_in_part(tmp_path: Path) -> None:
+    """What was not read of the one image is not missing in it."""
+    pair = [
+        ext4(tmp_path / name, tree(tmp_path / f"{name}.tree", **{f"f{number}": name for number in range(40)}))
+        for name in "ab"
+    ]
+    # The first is read whole, the second in part.
+    compared = compare(*pair, limits=Limits(members=60))
+    assert [found.field for found in compared.differences] == [Field.CONTENT]
+    assert [(skipped.path, skipped.reason) for skipped in compared.skipped] == [((), "more than 60 entries in all")]
+    check_bytes(compared, *pair)
+
+
 def test_trees_of_too_many_files_are_refused(tmp_path: Path) -> None:
     trees = [tree(tmp_path / name, one="x", two="y") for name in "ab"]
     with pytest.raises(UnreadableError, match="b: more than 5 entries"):

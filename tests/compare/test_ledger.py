@@ -26,9 +26,9 @@ def test_no_more_is_listed_than_the_limit_and_that_there_was_more_is_known() -> 
     for name in "ab":
         ledger.add(difference(name))
         ledger.skip((name,), "damaged")
-    before = ledger.truncated
+    before = ledger.truncated, ledger.is_cut()
     ledger.add(difference("c"))
-    assert (before, ledger.truncated) == (False, True)
+    assert (before, ledger.truncated, ledger.is_cut()) == ((False, False), True, True)
     assert [one.path for one in ledger.found] == [("a",), ("b",)]
     ledger.skip(("c",), "damaged")
     assert [one.path for one in ledger.skipped] == [("a",), ("b",)]

@@ -141,6 +141,15 @@ def test_a_file_that_became_shorter_is_noticed(tmp_path: Path) -> None:
         content(entry)
 
 
+def test_where_files_lie_is_charged_too(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 200) / ("e" * 200)
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    directory.read(tmp_path, Budget(Limits(metadata=3400 + len(str(tmp_path)))))
+    with pytest.raises(UnreadableError, match="names and attributes"):
+        directory.read(tmp_path, Budget(Limits(metadata=2900)))
+
+
 def test_more_than_is_allowed_is_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / str(number)).touch()

@@ -1,11 +1,11 @@
 import pytest
 
 from ci_toolkit.errors import ExitCode, UnreadableError
-from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
+from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits, LongNameError
 
 
 def test_entries_and_their_names_are_counted_together() -> None:
-    budget = Budget(Limits(members=3, metadata=20))
+    budget = Budget(Limits(members=3))
     for path in ("a", "bb", "ccc"):
         budget.member(path, 1)
     with pytest.raises(BeyondLimitError, match="more than 3 entries in all"):
@@ -13,17 +13,25 @@ def test_entries_and_their_names_are_counted_together() -> None:
 
 
 def test_names_and_attributes_share_one_limit() -> None:
-    budget = Budget(Limits(metadata=20))
-    budget.member("12345", 10)
-    budget.attribute(5)
-    with pytest.raises(BeyondLimitError, match="names and attributes of more than 20 bytes in all"):
+    budget = Budget(Limits(metadata=1000))
+    budget.member("12345", 200)
+    budget.attribute(200)
+    with pytest.raises(BeyondLimitError, match="names and attributes of more than 1000 bytes in all"):
         budget.member("x")
+
+
+def test_names_count_at_their_size_in_memory() -> None:
+    """Python keeps all of a name in as many bytes as its widest character takes."""
+    budget = Budget(Limits(metadata=3000))
+    budget.member("x" * 1000)
+    with pytest.raises(BeyondLimitError, match="in all"):
+        budget.member("x" * 999 + "\N{FIRE}")
 
 
 def test_a_name_as_long_as_allowed_is_allowed() -> None:
     budget = Budget(Limits(path=10))
     budget.member("x" * 10)
-    with pytest.raises(BeyondLimitError, match="a name of 11 bytes"):
+    with pytest.raises(LongNameError, match="a name of 11 characters"):
         budget.member("x" * 11)
 
 
@@ -49,7 +57,18 @@ def test_small_images_may_ask_for_less() -> None:
     small, large = limits.scaled(10_000), limits.scaled(64 << 30)
     assert large == limits
     assert small.read < limits.read and small.decompressed < limits.decompressed and small.streams < limits.streams
-    assert Limits(read=5, decompressed=6, streams=7).scaled(10_000) == Limits(read=5, decompressed=6, streams=7)
+    assert small.members < limits.members
+    few = Limits(members=4, read=5, decompressed=6, streams=7)
+    assert few.scaled(10_000) == few
+
+
+def test_two_images_of_very_many_files_are_read_whole() -> None:
+    """A file takes a block and an inode where it is not compressed, and a third of that where it is."""
+    files = 300_000
+    limits = Limits().scaled(2 * files * 4352 // 3)
+    budget = Budget(limits)
+    for number in range(2 * files):
+        budget.member(f"usr/lib/python3/dist-packages/package/module/{number}/__init__.py")
 
 
 def test_streams_are_counted() -> None:

@@ -10,7 +10,7 @@ from ci_toolkit.images.entry import Container, Entry, Fact, Kind, Region
 from ci_toolkit.images.filesystems import fat_boot
 from ci_toolkit.images.filesystems.fat_boot import Boot, Table
 from ci_toolkit.images.filesystems.fat_directory import Slot, slots
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.limits import BeyondLimitError, Budget, LongNameError
 
 recognise = fat_boot.recognise
 
@@ -72,9 +72,11 @@ class _FileSystem:
                 try:
                     budget.member(path)
                     entry = self._entry(path, slot, directory.content)
-                except BeyondLimitError as error:
+                except LongNameError as error:
                     self.skipped.append((path[: budget.limits.path], error.message))
-                    return
+                    continue
+                except BeyondLimitError:
+                    raise
                 except UnreadableError as error:
                     self.skipped.append((path, error.message))
                     continue

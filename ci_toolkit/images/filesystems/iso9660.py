@@ -11,7 +11,7 @@ from ci_toolkit.images.entry import KIND_OF_MODE, Container, Entry, Fact, Kind, 
 from ci_toolkit.images.filesystems import iso9660_boot, iso9660_volume
 from ci_toolkit.images.filesystems import iso9660_rockridge as rockridge
 from ci_toolkit.images.filesystems.iso9660_volume import SECTOR, SYSTEM_AREA, Descriptors, Volume, moment
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.limits import BeyondLimitError, Budget, LongNameError
 
 recognise = iso9660_volume.recognise
 
@@ -124,9 +124,8 @@ class _Tree:
                             continue
                         seen.add(start)
                         below.append((entry.path, entry.data))
-            except BeyondLimitError as error:
-                self.skipped.append((path, error.message))
-                return
+            except BeyondLimitError:
+                raise
             except UnreadableError as error:
                 self.skipped.append((path, error.message))
             pending.extend(reversed(below))
@@ -146,6 +145,8 @@ class _Tree:
                 self.budget.member(whole, len(extras.target or b""))
                 data = self._child(extras.child) if extras.child is not None else self._content(record.extents)
                 yield self._entry(whole, record, extras, data)
+            except LongNameError as error:
+                self.skipped.append((f"{path}/{name}"[: self.budget.limits.path], error.message))
             except BeyondLimitError:
                 raise
             except UnreadableError as error:

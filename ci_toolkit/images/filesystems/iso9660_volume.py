@@ -4,6 +4,7 @@ import struct
 from calendar import timegm
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -138,6 +139,7 @@ def facts(found: Descriptors) -> Iterator[Fact]:
         yield Fact(name=f"{prefix}application_use", value=used, places=((volume.place + 883, 512),))
 
 
+@lru_cache(maxsize=256)  # a build writes nearly all within a few moments
 def moment(raw: bytes) -> int | None:
     """Return a time of 17 characters or of 7 bytes in nanoseconds since the epoch, None where it is not set."""
     try:

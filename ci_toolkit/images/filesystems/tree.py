@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.entry import Entry
-from ci_toolkit.images.limits import BeyondLimitError, Budget
+from ci_toolkit.images.limits import BeyondLimitError, Budget, LongNameError
 
 # What tells inodes apart: a number, or a number and its tree.
 Key = TypeVar("Key", bound=Hashable)
@@ -27,8 +27,8 @@ def walk(
     """Yield the root and every name below it, directories in the order of their names' places.
 
     VISIT returns the entry of a path and key, and what is below it, None where it is no directory. What it cannot read
-    (UnreadableError), and a directory that comes again, is added to SKIPPED with the reason; beyond a limit, the walk
-    ends there.
+    (UnreadableError), a directory that comes again, and a name that is too long are added to SKIPPED with the reason.
+    Raises BeyondLimitError: a file system in part would seem to lack the rest.
     """
     pending: list[Iterator[tuple[str, Key]]] = [iter((("", root),))]
     seen: set[Key] = set()
@@ -41,9 +41,11 @@ def walk(
         try:
             budget.member(path)
             entry, below = visit(path, key)
-        except BeyondLimitError as error:
+        except LongNameError as error:
             skipped.append((path[: budget.limits.path], error.message))
-            return
+            continue
+        except BeyondLimitError:
+            raise
         except UnreadableError as error:
             skipped.append((path, error.message))
             continue

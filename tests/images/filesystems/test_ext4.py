@@ -16,7 +16,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images import directory
 from ci_toolkit.images.entry import Container, Entry, Kind
 from ci_toolkit.images.filesystems import ext4
-from ci_toolkit.images.limits import MIB, Budget, Limits
+from ci_toolkit.images.limits import MIB, BeyondLimitError, Budget, Limits
 
 SHAPES = {
     "ext2": ("-t", "ext2", "-b", "1024", "-I", "128"),
@@ -306,12 +306,22 @@ def test_names_are_counted_before_they_are_gathered(tmp_path: Path) -> None:
     limits = Limits(metadata=MIB)
     tracemalloc.start()
     try:
-        found = ext4.read(loaded(raw), Budget(limits))
+        with pytest.raises(BeyondLimitError, match=f"names and attributes of more than {MIB} bytes in all"):
+            ext4.read(loaded(raw), Budget(limits))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found.skipped[-1][1] == f"names and attributes of more than {MIB} bytes in all"
     assert peak < 6 * MIB
+
+
+def test_what_has_too_long_a_name_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    for name in ("short", "x" * 20, "z"):
+        (tmp_path / "tree" / name).touch()
+    image = extended.make(tmp_path / "image", "-t", "ext4", source=tmp_path / "tree", size=4 << 20)
+    found = ext4.read(opened(image), Budget(Limits(path=15)))
+    assert set(entries(found)) == {"", "lost+found", "short", "z"}
+    assert found.skipped == (("x" * 15, "a name of 20 characters"),)
 
 
 def test_directories_that_share_their_blocks_are_given_up(tmp_path: Path) -> None:

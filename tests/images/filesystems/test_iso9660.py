@@ -19,7 +19,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images import directory
 from ci_toolkit.images.entry import Container, Kind
 from ci_toolkit.images.filesystems import iso9660
-from ci_toolkit.images.limits import Budget, Limits
+from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
 
 
 def read(image: Path) -> Container:
@@ -256,9 +256,15 @@ def test_a_name_that_is_none_is_skipped(tmp_path: Path, name: bytes) -> None:
 
 
 def test_more_entries_than_allowed_are_not_read(image: Path) -> None:
-    found = iso9660.read(opened(image), Budget(Limits(members=100)))
-    assert len(found.entries) <= 101
-    assert any("more than 100 entries" in reason for _, reason in found.skipped)
+    with pytest.raises(BeyondLimitError, match="more than 100 entries"):
+        iso9660.read(opened(image), Budget(Limits(members=100)))
+
+
+def test_what_has_too_long_a_name_is_skipped(image: Path) -> None:
+    all_names = set(entries(iso9660.read(opened(image), budget())))
+    found = iso9660.read(opened(image), Budget(Limits(path=12)))
+    assert set(entries(found)) == {name for name in all_names if len(name) <= 12}
+    assert found.skipped and all(reason.startswith("a name of") for _, reason in found.skipped)
 
 
 @pytest.mark.parametrize("maker", discs.MAKERS)
