@@ -26,6 +26,11 @@ UNKNOWN: Final = Cause(
 _BY_FIELD: Final[Mapping[Field, tuple[Rule, ...]]] = {
     field: tuple(rule for rule in RULES if field in rule.fields) for field in Field
 }
+# Most paths are at none of the places that rules name: one look spares all of those rules.
+_ANYWHERE: Final[Mapping[Field, tuple[Rule, ...]]] = {
+    field: tuple(rule for rule in rules if not rule.globs) for field, rules in _BY_FIELD.items()
+}
+_is_named: Final = places.within(glob for rule in RULES for glob in rule.globs)
 _IDENTIFYING: Final = ("gpt-guid", "filesystem-uuid")
 # A finding is read by people: this many fixes for single files, before the cause's general one does instead, this
 # many sentences, this many offsets.
@@ -78,7 +83,11 @@ def explained_bytes(findings: Iterable[Finding]) -> int:
 
 
 def _rule(difference: Difference, facts: Facts) -> Rule | None:
-    return next((rule for rule in _BY_FIELD[difference.field] if rule.recognise(difference, facts)), None)
+    rules = (_BY_FIELD if _is_named(difference.path) else _ANYWHERE)[difference.field]
+    for rule in rules:
+        if rule.recognise(difference, facts):
+            return rule
+    return None
 
 
 def _inside(differences: Iterable[Difference]) -> frozenset[tuple[str, ...]]:

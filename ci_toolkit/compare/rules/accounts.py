@@ -93,5 +93,6 @@ ACCOUNT_ORDER: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_order,
+    globs=(*_BY_USERS, *_BY_GROUPS),
     remedies=_order_remedies,
 )

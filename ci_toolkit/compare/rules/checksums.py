@@ -43,5 +43,6 @@ CHECKSUM_LIST: Final = Rule(
     phase=Phase.DERIVED,
     fields=(Field.CONTENT,),
     recognise=_is_list,
+    globs=_LISTS,
     follows=Follows.ELSE_UNKNOWN,
 )

@@ -88,7 +88,7 @@ def _is_stream(difference: Difference, facts: Facts, *, of: tuple[str, ...]) -> 
     if difference.field is not Field.CONTENT:
         known = difference.container in of or ("zip" in of and is_packed(difference))
         return known and difference.path not in facts.inside
-    magic = next((magic for magic in _FORMATS if contents.starts(difference, magic)), None)
+    magic = _magic(difference)
     pair = contents.whole(difference)
     if magic is None or pair is None or difference.opened:
         return False
@@ -98,6 +98,11 @@ def _is_stream(difference: Difference, facts: Facts, *, of: tuple[str, ...]) -> 
     except _BROKEN:
         return False
     return name in of and first == second and 0 < len(first) < _UNPACKED
+
+
+@contents.remembered
+def _magic(difference: Difference) -> bytes | None:
+    return next((magic for magic in _FORMATS if contents.starts(difference, magic)), None)
 
 
 def _is_cluster_compression(difference: Difference) -> bool:

@@ -1,12 +1,28 @@
 """Questions about the two contents of a difference: as bytes, as text, as lines."""
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TypeVar
 
 from ci_toolkit.compare.difference import Content, Difference
 
 # More lines than this are no longer a text with a few stamps in it, and would take long to look at.
 LINES_COMPARED = 20_000
+
+_Told = TypeVar("_Told")
+
+
+def remembered(ask: Callable[[Difference], _Told]) -> Callable[[Difference], _Told]:
+    """Remember the last answer: most rules ask in turn about the same difference, and to hash that takes longer."""
+    known: tuple[Difference, _Told] | None = None
+
+    def asked(difference: Difference) -> _Told:
+        nonlocal known
+        if known is None or known[0] is not difference:
+            known = difference, ask(difference)
+        return known[1]
+
+    return wraps(ask)(asked)
 
 
 def both(difference: Difference) -> tuple[Content, Content] | None:
@@ -15,6 +31,7 @@ def both(difference: Difference) -> tuple[Content, Content] | None:
     return (before, after) if isinstance(before, Content) and isinstance(after, Content) else None
 
 
+@remembered
 def whole(difference: Difference) -> tuple[bytes, bytes] | None:
     """Return both contents as bytes, or None where one is missing or was kept in part."""
     contents = both(difference)
@@ -26,9 +43,13 @@ def whole(difference: Difference) -> tuple[bytes, bytes] | None:
 def starts(difference: Difference, *magics: bytes) -> bool:
     """Tell whether both contents begin with the same one of MAGICS."""
     contents = both(difference)
-    return contents is not None and any(all(c.head.startswith(magic) for c in contents) for magic in magics)
+    if contents is None:
+        return False
+    before, after = contents[0].head, contents[1].head
+    return any(before.startswith(magic) and after.startswith(magic) for magic in magics)
 
 
+@remembered
 def texts(difference: Difference) -> tuple[str, str] | None:
     """Return both contents, or both targets of a symbolic link, as text.
 
@@ -45,7 +66,7 @@ def texts(difference: Difference) -> tuple[str, str] | None:
         return None
 
 
-@lru_cache(maxsize=1)  # most rules ask in turn about the same difference
+@remembered
 def changed_lines(difference: Difference) -> tuple[tuple[str, str], ...] | None:
     """Return the pairs of lines that differ, or None where the two are no texts of equally many lines."""
     pair = texts(difference)

@@ -52,10 +52,12 @@ RECORD_BACKUP: Final = dropping(
 )
 
 
+_RECORDS: Final = ("var/lib/dpkg/status", "var/lib/dpkg/available", "var/lib/apt/extended_states")
+
+
 def _is_record_order(difference: Difference, _facts: Facts) -> bool:
     pair = contents.texts(difference)
-    names = ("var/lib/dpkg/status", "var/lib/dpkg/available", "var/lib/apt/extended_states")
-    if pair is None or not places.matches(difference.path, *names):
+    if pair is None or not places.matches(difference.path, *_RECORDS):
         return False
     first, second = (Counter(text.strip("\n").split("\n\n")) for text in pair)
     return first == second
@@ -72,4 +74,5 @@ RECORD_ORDER: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_record_order,
+    globs=_RECORDS,
 )

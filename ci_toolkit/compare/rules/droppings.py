@@ -56,6 +56,7 @@ def dropping(
         phase=Phase.CONTENT,
         fields=(*_OF_FILE, Field.HEADER, Field.REGION),
         recognise=recognise,
+        globs=globs,
         remedies=remedies,
     )
 

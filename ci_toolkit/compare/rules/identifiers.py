@@ -24,16 +24,20 @@ _DROPBEAR_KINDS: Final = (
     b"ecdsa-sha2-nistp384",
     b"ecdsa-sha2-nistp521",
 )
+_ETC_ID: Final = "etc/machine-id"
+_DBUS_ID: Final = "var/lib/dbus/machine-id"
+_ISCSI: Final = "etc/iscsi/initiatorname.iscsi"
+_NVME: Final = ("etc/nvme/hostid", "etc/nvme/hostnqn")
 _ESP_SEEDS: Final = ("/efi/loader/random-seed", "/boot/loader/random-seed")
 _FIRST_BOOT_KEYS: Final = advice("New keys are made at first boot by a unit that runs `ssh-keygen -A` before sshd.")
 
 
 def _is_machine_id(difference: Difference, _facts: Facts) -> bool:
-    return places.matches(difference.path, "etc/machine-id") and _holds_ids(difference)
+    return places.matches(difference.path, _ETC_ID) and _holds_ids(difference)
 
 
 def _is_dbus_id(difference: Difference, _facts: Facts) -> bool:
-    return places.matches(difference.path, "var/lib/dbus/machine-id") and _holds_ids(difference)
+    return places.matches(difference.path, _DBUS_ID) and _holds_ids(difference)
 
 
 def _holds_ids(difference: Difference) -> bool:
@@ -74,6 +78,7 @@ MACHINE_ID: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT, Field.PRESENCE),
     recognise=_is_machine_id,
+    globs=(_ETC_ID,),
     remedies=_machine_id_remedies,
 )
 
@@ -89,6 +94,7 @@ DBUS_MACHINE_ID: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT, Field.PRESENCE),
     recognise=_is_dbus_id,
+    globs=(_DBUS_ID,),
     remedies=_dbus_id_remedies,
 )
 
@@ -147,7 +153,9 @@ DROPBEAR_KEY: Final = dropping(
 def _is_private_key(difference: Difference, _facts: Facts) -> bool:
     """Equal texts but for blocks of base64, of which one at least is a private key."""
     pair = contents.texts(difference)
-    if pair is None or difference.opened or not all(_PRIVATE_KEY.search(text) for text in pair):
+    if pair is None or difference.opened or not all("PRIVATE KEY-----" in text for text in pair):
+        return False
+    if not all(_PRIVATE_KEY.search(text) for text in pair):
         return False
     return _PEM.sub("", pair[0]) == _PEM.sub("", pair[1])
 
@@ -227,7 +235,7 @@ RANDOM_UUID: Final = Rule(
 
 def _is_iscsi_name(difference: Difference, _facts: Facts) -> bool:
     lines = contents.changed_lines(difference)
-    if not lines or not places.matches(difference.path, "etc/iscsi/initiatorname.iscsi"):
+    if not lines or not places.matches(difference.path, _ISCSI):
         return False
     return all(line.startswith("InitiatorName=iqn.") for pair in lines for line in pair)
 
@@ -243,11 +251,12 @@ ISCSI_NAME: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_iscsi_name,
+    globs=(_ISCSI,),
 )
 
 
 def _is_nvme_host(difference: Difference, _facts: Facts) -> bool:
-    if not places.matches(difference.path, "etc/nvme/hostid", "etc/nvme/hostnqn"):
+    if not places.matches(difference.path, *_NVME):
         return False
     if difference.field is Field.PRESENCE:
         return "file" in (difference.before, difference.after)
@@ -271,5 +280,6 @@ NVME_HOST: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT, Field.PRESENCE),
     recognise=_is_nvme_host,
+    globs=_NVME,
     remedies=_nvme_remedies,
 )

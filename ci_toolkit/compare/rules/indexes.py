@@ -34,6 +34,7 @@ def _compiled(
         phase=Phase.CONTENT,
         fields=(Field.CONTENT,),
         recognise=recognise,
+        globs=globs,
     )
 
 
@@ -131,16 +132,17 @@ MODULE_LIST: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_module_list,
+    globs=_MODULE_LISTS,
 )
 
 _HWDB: Final = b"KSLPHHRH"
+_HWDBS: Final = ("usr/lib/udev/hwdb.bin", "etc/udev/hwdb.bin", "lib/udev/hwdb.bin")
 
 
 def _is_hwdb(difference: Difference, _facts: Facts) -> bool:
     """Two databases of one systemd, with nodes of one size in all: what differs is what their strings say."""
     pair = contents.both(difference)
-    names = ("usr/lib/udev/hwdb.bin", "etc/udev/hwdb.bin", "lib/udev/hwdb.bin")
-    if pair is None or not places.matches(difference.path, *names) or not contents.starts(difference, _HWDB):
+    if pair is None or not places.matches(difference.path, *_HWDBS) or not contents.starts(difference, _HWDB):
         return False
     # Magic, version of the tool, size of the file, five sizes and places, length of the nodes, length of the strings.
     heads = [content.head[:80] for content in pair]
@@ -168,16 +170,18 @@ HWDB: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_hwdb,
+    globs=_HWDBS,
     remedies=_hwdb_remedies,
 )
 
+_LOCALE_ARCHIVE: Final = "usr/lib/locale/locale-archive"
 _LOCALES: Final = (0xDE020109).to_bytes(4, "little")
 
 
 def _is_locale_archive(difference: Difference, _facts: Facts) -> bool:
     """Two archives of equally many locales."""
     pair = contents.both(difference)
-    if pair is None or not places.matches(difference.path, "usr/lib/locale/locale-archive"):
+    if pair is None or not places.matches(difference.path, _LOCALE_ARCHIVE):
         return False
     # Magic, serial, place and used and size of the table of names, place and used and size of strings, place and used
     # and size of the table of locales, place and used and size of the table of sums.
@@ -206,4 +210,5 @@ LOCALE_ARCHIVE: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_locale_archive,
+    globs=(_LOCALE_ARCHIVE,),
 )

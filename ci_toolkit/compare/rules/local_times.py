@@ -44,7 +44,8 @@ def _moment(found: re.Match[str]) -> datetime | None:
 def _same_moment(before: str, after: str) -> bool:
     """Tell whether two lines are equal but for moments that are whole quarters of an hour apart."""
     for form in _FORMS:
-        first, second = (tuple(form.finditer(line)) for line in (before, after))
+        first = tuple(form.finditer(before))
+        second = tuple(form.finditer(after)) if first else ()
         if first and len(first) == len(second) and form.sub("", before) == form.sub("", after):
             pairs = zip(first, second, strict=True)
             return all(_in_two_zones(_moment(a), _moment(b)) for a, b in pairs if a.group() != b.group())

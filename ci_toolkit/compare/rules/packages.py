@@ -113,6 +113,7 @@ SNAPSHOT_DATE: Final = Rule(
     phase=Phase.INPUT,
     fields=(Field.CONTENT,),
     recognise=_is_snapshot,
+    globs=_SOURCES,
 )
 
 PACKAGE_SOURCES: Final = Rule(
@@ -126,4 +127,5 @@ PACKAGE_SOURCES: Final = Rule(
     phase=Phase.INPUT,
     fields=(Field.CONTENT,),
     recognise=_is_package_source,
+    globs=_SOURCES,
 )

@@ -11,12 +11,14 @@ from ci_toolkit.compare.rules.droppings import dropping
 from ci_toolkit.compare.rules.remedy import advice, render, script
 from ci_toolkit.compare.rules.rule import Phase, Rule
 
+_DESCRIPTIONS: Final = "var/lib/pacman/local/*/desc"
+
 
 def _is_install_date(difference: Difference, _facts: Facts) -> bool:
     """The line below %INSTALLDATE%, and no other, differs."""
     pair = contents.texts(difference)
     lines = contents.changed_lines(difference)
-    if pair is None or not lines or not places.matches(difference.path, "var/lib/pacman/local/*/desc"):
+    if pair is None or not lines or not places.matches(difference.path, _DESCRIPTIONS):
         return False
     dated = re.compile(r"(?<=^%INSTALLDATE%\n)\d+$", re.MULTILINE)
     return dated.sub("", pair[0]) == dated.sub("", pair[1])
@@ -39,6 +41,7 @@ INSTALL_DATE: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_install_date,
+    globs=(_DESCRIPTIONS,),
 )
 
 PACMAN_SYNC: Final = dropping(

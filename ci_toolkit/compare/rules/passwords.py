@@ -138,6 +138,7 @@ PASSWORD_SALT: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_salt,
+    globs=(*_CREDENTIAL, *_SHADOW),
     remedies=_salt_remedies,
     detail=_salt_detail,
 )
@@ -154,5 +155,6 @@ SHADOW_DATE: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_date,
+    globs=_SHADOW,
     remedies=_date_remedies,
 )

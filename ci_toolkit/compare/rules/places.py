@@ -1,6 +1,7 @@
 """Where a difference lies: its name as seen from the image's root, and whether that is inside an initrd."""
 
 import re
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import cache, lru_cache
 from typing import Final
@@ -112,6 +113,17 @@ def in_initrd(path: tuple[str, ...]) -> bool:
 def matches(path: tuple[str, ...], *globs: str) -> bool:
     """Tell whether the innermost name of PATH is one of GLOBS, in which "*" goes across slashes too."""
     return _any_of(globs).match(name(path)) is not None
+
+
+def within(globs: Iterable[str]) -> Callable[[tuple[str, ...]], bool]:
+    """Return what tells whether a path is at, or inside of, a place that one of GLOBS names as `matches` has them."""
+    pattern = _any_of(tuple(dict.fromkeys(globs)))
+
+    @lru_cache(maxsize=64)  # paths in a row go through the same containers
+    def is_at(path: tuple[str, ...]) -> bool:
+        return pattern.match(name(path)) is not None
+
+    return lambda path: any(is_at(path[:length]) for length in range(1, len(path) + 1))
 
 
 @cache  # as many as there are rules

@@ -36,4 +36,5 @@ OS_RELEASE_VERSION: Final = Rule(
     phase=Phase.INPUT,
     fields=(Field.CONTENT,),
     recognise=_is_image_version,
+    globs=_FILES,
 )

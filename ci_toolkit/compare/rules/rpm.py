@@ -40,6 +40,7 @@ RPM_JOURNAL: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT, Field.PRESENCE),
     recognise=_is_journal,
+    globs=_JOURNALS,
 )
 
 # Tags of a package's header that say when it was installed, and by which transaction: a time as well.

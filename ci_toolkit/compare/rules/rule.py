@@ -34,6 +34,7 @@ class Follows(StrEnum):
 class Rule:
     """A cause and its recogniser, which is asked only about differences in one of `fields`.
 
+    `globs` name the only places at which, or inside of which, it can recognise anything; none, that it may be anywhere.
     `remedies` gives a fix for this very difference, better than the cause's general one; `detail` gives a more exact
     explanation, "" for none. `origins` names the causes that a consequence follows from, where it is known better
     than "everything inside the same container"; `of_image` says that it follows from anything in the whole image.
@@ -43,6 +44,7 @@ class Rule:
     phase: Phase
     fields: tuple[Field, ...]
     recognise: Callable[[Difference, Facts], bool]
+    globs: tuple[str, ...] = ()
     remedies: Callable[[Difference, Facts], tuple[Remedy, ...]] | None = None
     detail: Callable[[Difference, Facts], str] | None = None
     follows: Follows = Follows.NEVER

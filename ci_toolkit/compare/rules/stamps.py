@@ -72,6 +72,8 @@ _FORMS: Final = (
     _form(rf"(?P<month>{_MONTH}) +(?P<day>\d\d?),? +(?P<year>20\d\d)", _moment, exact=False),
     _form(r"(?<!\d)(?P<year>20\d\d)(?P<month>\d\d)(?P<day>\d\d)(?!\d)", _moment, exact=False),
 )
+# No form does with fewer.
+_DIGITS: Final = re.compile(r"(?:\D*\d){5}")
 _TIME_OF_DAY: Final = re.compile(r"(?<![\w:.])(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?(?![\w:.])")
 
 
@@ -99,13 +101,18 @@ def only_stamps(before: str, after: str, facts: Facts) -> bool:
 def _stamps(line: str) -> list[_Stamp]:
     """Find the stamps of LINE, in their order."""
     found: list[_Stamp] = []
+    if _DIGITS.match(line) is None:
+        return found
     rest = line
     for number, form in enumerate(_FORMS):
+        here: list[_Stamp] = []
         for match in form.pattern.finditer(rest):
             seconds = form.seconds(match)
             if seconds is not None:
-                found.append(_Stamp(start=match.start(), text=match.group(), form=number, seconds=seconds))
-        rest = _blank(rest, [stamp for stamp in found if stamp.form == number])
+                here.append(_Stamp(start=match.start(), text=match.group(), form=number, seconds=seconds))
+        if here:
+            rest = _blank(rest, here)
+            found += here
     found += [
         _Stamp(start=match.start(), text=match.group(), form=len(_FORMS), seconds=None)
         for match in _TIME_OF_DAY.finditer(rest)

@@ -55,6 +55,7 @@ DRACUT_PARAMETERS: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_parameter,
+    globs=_PARAMETERS,
 )
 
 TEMPORARY_PATH: Final = Rule(

@@ -55,7 +55,9 @@ BUILD_TIMESTAMP: Final = Rule(
 def _leaks(difference: Difference, facts: Facts) -> tuple[Leak, ...]:
     """Return the values of the surroundings that explain every line that differs, dates besides; else none."""
     leaks = tuple(leak for leak in facts.leaks if min(len(leak.first), len(leak.second)) >= _SHORTEST)
-    lines = contents.changed_lines(difference) if leaks else None
+    if not leaks:
+        return ()
+    lines = contents.changed_lines(difference)
     found: set[Leak] = set()
     for before, after in lines or ():
         present = tuple(leak for leak in leaks if leak.first in before and leak.second in after)
@@ -74,7 +76,8 @@ def _masked(line: str, leaks: tuple[Leak, ...]) -> str:
 
 
 def _is_leak(difference: Difference, facts: Facts, *, name: str) -> bool:
-    return any(leak.name == name for leak in _leaks(difference, facts)[:1])
+    leaks = _leaks(difference, facts)
+    return bool(leaks) and leaks[0].name == name
 
 
 def _leak_detail(difference: Difference, facts: Facts) -> str:
@@ -141,6 +144,7 @@ ZONE: Final = _leak(
 
 
 _HOST_NAMES: Final = ("etc/hostname", "etc/mailname")
+_MAIL_SERVERS: Final = ("etc/exim4/update-exim4.conf.conf", "etc/postfix/main.cf")
 # Settings of mail servers that their postinst takes from the host name.
 _MAIL: Final = re.compile(r"^(?:dc_other_hostnames|dc_readhost|myhostname|mydestination|myorigin) *=")
 
@@ -151,7 +155,7 @@ def _is_host_name_file(difference: Difference, _facts: Facts) -> bool:
         return False
     if places.matches(difference.path, *_HOST_NAMES):
         return len(lines) == 1
-    of_mail = places.matches(difference.path, "etc/exim4/update-exim4.conf.conf", "etc/postfix/main.cf")
+    of_mail = places.matches(difference.path, *_MAIL_SERVERS)
     return of_mail and all(_setting(before) == _setting(after) != "" for before, after in lines)
 
 
@@ -177,6 +181,7 @@ HOSTNAME_FILE: Final = Rule(
     phase=Phase.CONTENT,
     fields=(Field.CONTENT,),
     recognise=_is_host_name_file,
+    globs=(*_HOST_NAMES, *_MAIL_SERVERS),
 )
 
 
@@ -185,7 +190,7 @@ def _is_reordered(difference: Difference, _facts: Facts) -> bool:
     if pair is None:
         return False
     before, after = pair[0].splitlines(), pair[1].splitlines()
-    return before != after and Counter(before) == Counter(after)
+    return len(before) == len(after) and before != after and Counter(before) == Counter(after)
 
 
 def _order_remedies(difference: Difference, _facts: Facts) -> tuple[Remedy, ...]:

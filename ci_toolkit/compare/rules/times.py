@@ -14,6 +14,8 @@ _QUARTER_HOUR: Final = 900 * _SECOND
 # From UTC-12 to UTC+14.
 _FARTHEST_ZONES: Final = 26 * 3600 * _SECOND
 _LOCAL: Final = ("vfat", "zip")
+_CLOCK: Final = "usr/lib/clock-epoch"
+_MICROCODE: Final = ("kernel", "kernel/x86", "kernel/x86/microcode", "kernel/x86/microcode/*", "early_cpio")
 _EPOCH: Final = setting("Content", "SourceDateEpoch=<seconds of the last commit: git log -1 --format=%ct>")
 
 
@@ -46,12 +48,11 @@ def _is_of_inode(difference: Difference, _facts: Facts) -> bool:
 
 
 def _is_clock(difference: Difference, _facts: Facts) -> bool:
-    return difference.name is None and places.matches(difference.path, "usr/lib/clock-epoch")
+    return difference.name is None and places.matches(difference.path, _CLOCK)
 
 
 def _is_microcode(difference: Difference, _facts: Facts) -> bool:
-    names = ("kernel", "kernel/x86", "kernel/x86/microcode", "kernel/x86/microcode/*", "early_cpio")
-    return difference.container == "cpio" and places.matches(difference.path, *names)
+    return difference.container == "cpio" and places.matches(difference.path, *_MICROCODE)
 
 
 def _is_late(difference: Difference, facts: Facts) -> bool:
@@ -155,6 +156,7 @@ CLOCK_EPOCH: Final = Rule(
     phase=Phase.METADATA,
     fields=(Field.MTIME,),
     recognise=_is_clock,
+    globs=(_CLOCK,),
 )
 
 MICROCODE_TIME: Final = Rule(
@@ -169,6 +171,7 @@ MICROCODE_TIME: Final = Rule(
     phase=Phase.METADATA,
     fields=(Field.MTIME,),
     recognise=_is_microcode,
+    globs=_MICROCODE,
 )
 
 LATE_TIME: Final = Rule(

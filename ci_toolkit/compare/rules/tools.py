@@ -16,7 +16,7 @@ _NAMES: Final = (
     "libisoburn|libisofs|libburn|linker: LLD|LLVM|mkinitcpio|mkisofs|mkosi|mksquashfs|pacman|pip|qemu|rpm|rustc|"
     "systemd-boot|systemd-stub|systemd|ukify|xorriso"
 )
-_VERSION: Final = r"(?:\([^()]*\) *)?v?\d+(?:\.\d+)*[\w.+~-]*(?: +\d{4}\.\d\d\.\d\d\.\d+| +\(\d[^()]*\))?"
+_VERSION: Final = r"(?:\([^()\n]*\) *)?v?\d+(?:\.\d+)*[\w.+~-]*(?: +\d{4}\.\d\d\.\d\d\.\d+| +\(\d[^()\n]*\))?"
 _TOOL: Final = re.compile(rf"(?<![\w-])((?:{_NAMES})(?: version|\.version)?[ :=/-]*){_VERSION}", re.IGNORECASE)
 
 
@@ -26,7 +26,10 @@ def _is_version(difference: Difference, _facts: Facts) -> bool:
         if not isinstance(difference.before, str) or not isinstance(difference.after, str):
             return False
         return _without(difference.before) == _without(difference.after)
-    pair = contents.texts(difference) or _comment(difference)
+    if contents.texts(difference) is not None:
+        lines = contents.changed_lines(difference)
+        return bool(lines) and all(_without(before) == _without(after) for before, after in lines or ())
+    pair = _comment(difference)
     return pair is not None and _without(pair[0]) == _without(pair[1])
 
 

@@ -9,7 +9,7 @@ from bench import KEPT, PATH, changed, differs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_toolkit.compare.difference import Field
+from ci_toolkit.compare.difference import Difference, Field
 from ci_toolkit.compare.rules import contents
 
 
@@ -96,3 +96,17 @@ def test_what_lies_behind_the_kept_head_must_not_differ() -> None:
     assert contents.differs_only_at(near, [range(1)])
     assert not contents.differs_only_at(far, [range(1)])
     assert not contents.differs_only_at(changed("x", b"one", b"longer"), [range(10)])
+
+
+def test_what_was_told_of_one_difference_is_not_told_of_another() -> None:
+    asked = []
+
+    @contents.remembered
+    def size(difference: Difference) -> int:
+        asked.append(difference)
+        return len(difference.path)
+
+    one, other = changed("a", b"x", b"y"), changed("a", b"x", b"y")
+    assert one == other
+    assert [size(difference) for difference in (one, one, other, one)] == [1] * 4
+    assert list(map(id, asked)) == list(map(id, (one, other, one)))

@@ -71,3 +71,11 @@ def test_a_table_or_a_section_is_a_part_of_its_file_and_a_file_system_is_not() -
     assert places.file(changed((*UKI, ".initrd", "etc/x"), b"a", b"b", container="cpio"))[-1] == "etc/x"
     fact = differs(database, Field.HEADER, 1, 2, name="change_counter", container="sqlite")
     assert places.file(fact) == database
+
+
+def test_what_is_inside_of_a_named_place_is_within_it() -> None:
+    within = places.within(("etc/shadow", "var/log/*"))
+    there = (("etc/shadow",), ("1:root", "./etc/shadow"), ("2:var", "log/a"), ("1:root", "var/log/a.gz", "inner"))
+    elsewhere = ((), ("shadow",), ("1:root", "usr/etc/shadow"), ("2:home", "log/a"), ("etc/shadow-",))
+    assert [within(path) for path in (*there, *elsewhere)] == [True] * len(there) + [False] * len(elsewhere)
+    assert not places.within(())(("etc/shadow",))
