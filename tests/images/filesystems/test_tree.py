@@ -10,7 +10,7 @@ from bench import run
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.entry import Entry, Kind
 from ci_toolkit.images.filesystems.tree import Below, walk
-from ci_toolkit.images.limits import Budget, Limits
+from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
 
 
 @pytest.fixture
@@ -68,9 +68,13 @@ def test_a_directory_in_two_places_is_entered_once(root: Path) -> None:
     assert system.skipped == [("a/again", "inode a is a directory in two places")]
 
 
-def test_a_walk_ends_where_there_are_too_many_names(root: Path) -> None:
+def test_too_many_names_are_not_listed_in_part(root: Path) -> None:
+    with pytest.raises(BeyondLimitError, match="more than 5 entries"):
+        System(root).walk(Limits(members=5))
+
+
+def test_what_has_too_long_a_name_is_skipped_alone(root: Path) -> None:
     system = System(root)
-    assert system.walk(Limits(members=5)) == listed(root)[:5]
-    ((path, reason),) = system.skipped
-    assert path == listed(root)[5]
-    assert "more than 5 entries" in reason
+    assert system.walk(Limits(path=5)) == [path for path in listed(root) if len(path) <= 5]
+    assert system.skipped
+    assert all(reason.startswith("a name of") for _, reason in system.skipped)
