@@ -44,7 +44,7 @@ class Walker:
     """Enters differences and what was skipped into a ledger, within one budget."""
 
     def __init__(self, budget: Budget, *, keep_contents: bool = False) -> None:
-        self.ledger = Ledger(budget.limits.differences, keep_contents=keep_contents)
+        self.ledger = Ledger(budget.limits.differences, budget.limits.times, keep_contents=keep_contents)
         self._budget = budget
         self._digests = Digests()
         self._once = Once(budget, self._digests.of)
@@ -217,6 +217,9 @@ class Walker:
             )  # fmt: skip
             return False
         for field, name, before, after in pairs.properties(x, y):
+            # Bytes that are told of no difference here are left to those of the container.
+            if self.ledger.is_full(field):
+                continue
             self.ledger.add(
                 Difference(
                     path=path, field=field, name=name, container=layer.one.format,
@@ -342,7 +345,7 @@ class Walker:
         changed: int = 0,
     ) -> None:
         """Add a difference of two contents; `changes` are claimed for it, or `changed` were already."""
-        if self.ledger.is_full():
+        if self.ledger.is_full(field):
             _claim(changes, a, b)
             return
         self.ledger.add(

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.comparison import Skipped
-from ci_toolkit.compare.difference import Difference
+from ci_toolkit.compare.difference import Difference, Field, Value
 from ci_toolkit.compare.parts import Disk, outline
 from ci_toolkit.images.data import ClosedFile, Data, Root
 from ci_toolkit.images.entry import Container
@@ -14,6 +14,11 @@ from ci_toolkit.images.entry import Container
 _SPANS: Final = 16
 _SPANS_WANTED: Final = 10_000
 _ROOTS_KEPT: Final = 128
+# Characters of paths and values, as JSON writes them. Honest names are short, hostile ones come to gigabytes.
+_TEXT: Final = 48 << 20
+_TEXT_SKIPPED: Final = 8 << 20
+# How JSON writes a control character, or one beyond ASCII.
+_ESCAPED: Final = 6
 
 Steps = tuple[str, ...]
 
@@ -28,11 +33,14 @@ class Mark(NamedTuple):
 class Ledger:
     """Differences in the order of the walk, and what was skipped; at most `limit` of either.
 
+    Times have a limit of their own, `times`: where nothing sets them, all those of each file differ, which is not to
+    crowd out contents. What paths and values come to is limited too.
+
     With `keep_contents`, `contents` has both sides of those differences that are of a content, by index; they can be
     read as long as the images are open. What would keep too many unpacked streams is left out.
     """
 
-    def __init__(self, limit: int, *, keep_contents: bool = False) -> None:
+    def __init__(self, limit: int, times: int, *, keep_contents: bool = False) -> None:
         self.found: list[Difference] = []
         self.skipped: list[Skipped] = []
         self.contents: dict[int, tuple[Data, Data]] = {}
@@ -41,6 +49,11 @@ class Ledger:
         self.disks: tuple[Disk, Disk] | None = None
         self._changes: Changes | None = None
         self._limit = limit
+        self._times_limit = times
+        self._times = 0
+        self._is_cut = False
+        self._text = _TEXT
+        self._text_skipped = _TEXT_SKIPPED
         self._keep_contents = keep_contents
 
     def map(self, one: tuple[Container, Data], other: tuple[Container, Data], changes: Changes) -> None:
@@ -52,8 +65,10 @@ class Ledger:
                 changes.recent(1)  # of what was claimed before, no difference to come is made
 
     def add(self, difference: Difference, content: tuple[Data, Data] | None = None) -> None:
-        if self.is_full():
+        if self.is_full(difference.field):
             return
+        self._times += difference.field is Field.MTIME
+        self._text -= _length(difference.path) + _length(difference.before) + _length(difference.after)
         if content is not None and self._keep_contents:
             self._keep(content)
         limit = _SPANS if len(self.found) < _SPANS_WANTED else 1
@@ -68,7 +83,8 @@ class Ledger:
             self.contents[len(self.found)] = content
 
     def skip(self, path: Steps, reason: str) -> None:
-        if len(self.skipped) < self._limit:
+        if len(self.skipped) < self._limit and self._text_skipped > 0:
+            self._text_skipped -= _length(path) + _length(reason)
             self.skipped.append(Skipped(path=path, reason=reason))
         else:
             self.truncated = True
@@ -87,11 +103,23 @@ class Ledger:
             self.skip((*path, *known_skip.path[len(place) :]), known_skip.reason)
 
     def is_cut(self) -> bool:
-        """Tell whether a difference was already turned away, so that nothing that is still found can be listed."""
-        return self.truncated and len(self.found) >= self._limit
+        """Tell whether a difference other than a time was turned away, so that nothing else can be listed either."""
+        return self._is_cut
 
-    def is_full(self) -> bool:
-        """Tell whether no more differences are listed, and remember that there was one more."""
-        full = len(self.found) >= self._limit
+    def is_full(self, field: Field) -> bool:
+        """Tell whether no more differences of FIELD are listed, and remember that there was one more."""
+        is_time = field is Field.MTIME
+        full = self._times >= self._times_limit if is_time else len(self.found) - self._times >= self._limit
+        full |= self._text <= 0
         self.truncated |= full
+        self._is_cut |= full and not is_time
         return full
+
+
+def _length(value: Value) -> int:
+    """Return about how many characters JSON takes for a path or a value; contents are written by their digests."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() and value.isprintable() else _ESCAPED * len(value)
+    if isinstance(value, bytes):
+        return 2 * len(value)
+    return sum(map(_length, value)) if isinstance(value, tuple) else 0

@@ -36,7 +36,7 @@ class Limits:
     all compressed streams may come to, `streams` how many streams, frames and blocks they consist of, `window` the
     memory that one decompressor may ask for, `read` the bytes that may be read from the contents of entries, besides
     several times what was decompressed, `head` and `kept` the bytes kept of one content and of all, `differences` how
-    many are listed.
+    many are listed that are of no time, and `times` how many that are.
     """
 
     depth: int = 12
@@ -49,7 +49,8 @@ class Limits:
     read: int = 256 * GIB
     head: int = 256 * KIB
     kept: int = 64 * MIB
-    differences: int = 100_000
+    differences: int = 50_000
+    times: int = 100_000
 
     def scaled(self, held: int) -> "Limits":
         """Return these limits, or less for images that HOLD few bytes: what is small may not ask for hours.

@@ -2,12 +2,12 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ci_toolkit.ci.job import Job
-from ci_toolkit.compare.comparison import Comparison, Side, Skipped
-from ci_toolkit.compare.difference import Content, Difference, Value
+from ci_toolkit.compare.comparison import Side, Skipped
+from ci_toolkit.compare.difference import Content, Difference, Field, Value
 from ci_toolkit.compare.finding import Finding
 from ci_toolkit.compare.parts import Disk
 from ci_toolkit.host.environment import Variation
@@ -18,7 +18,7 @@ from ci_toolkit.reports.stored import SCHEMA, parse
 
 __all__ = ["DIFFERENCES_LIMIT", "parse", "render"]
 
-# A list that nobody could read; "truncated" says where it was cut.
+# A list that nobody could read; "truncated" says that it was cut.
 DIFFERENCES_LIMIT: Final = 50_000
 
 # Whatever JSON can hold.
@@ -28,7 +28,8 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 def render(report: Report) -> str:
     """Return REPORT as JSON. No secret is in it: of the job only what names it."""
     comparison = report.comparison
-    differences = comparison.differences[:DIFFERENCES_LIMIT] if comparison else ()
+    differences = comparison.differences if comparison else ()
+    places = _listed(differences)
     document: dict[str, Plain] = {
         "schema": SCHEMA,
         "title": _text(report.title),
@@ -38,9 +39,9 @@ def render(report: Report) -> str:
         "differing_bytes": comparison.differing_bytes if comparison else 0,
         "explained_bytes": report.explained_bytes,
         "first_offset": comparison.first_offset if comparison else None,
-        "truncated": comparison is not None and (comparison.truncated or len(differences) < _number(comparison)),
-        "findings": [_finding(finding, len(differences)) for finding in report.findings],
-        "differences": [_difference(difference) for difference in differences],
+        "truncated": comparison is not None and (comparison.truncated or len(places) < len(differences)),
+        "findings": [_finding(finding, places) for finding in report.findings],
+        "differences": [_difference(differences[index]) for index in places],
         "skipped": [_skipped(skipped) for skipped in comparison.skipped] if comparison else [],
         "builds": [_build(build) for build in report.builds],
         "variations": [_variation(variation) for variation in report.variations],
@@ -66,8 +67,12 @@ def _members(document: Mapping[str, Plain]) -> list[str]:
     return lines
 
 
-def _number(comparison: Comparison) -> int:
-    return len(comparison.differences)
+def _listed(differences: Sequence[Difference]) -> dict[int, int]:
+    """Return the places in the list by index. Of too many, times are left out first, and then the last ones."""
+    if len(differences) <= DIFFERENCES_LIMIT:
+        return {index: index for index in range(len(differences))}
+    order = sorted(range(len(differences)), key=lambda index: differences[index].field is Field.MTIME)
+    return {index: place for place, index in enumerate(sorted(order[:DIFFERENCES_LIMIT]))}
 
 
 def _side(side: Side) -> Plain:
@@ -84,7 +89,7 @@ def _disk(disk: Disk) -> Plain:
     }
 
 
-def _finding(finding: Finding, listed: int) -> Plain:
+def _finding(finding: Finding, places: Mapping[int, int]) -> Plain:
     found: dict[str, Plain] = {
         "cause": finding.cause,
         "title": _text(finding.title),
@@ -98,7 +103,7 @@ def _finding(finding: Finding, listed: int) -> Plain:
     }
     if finding.spans:
         found["spans"] = [list(span) for span in finding.spans]
-    if members := [index for index in finding.members if index < listed]:
+    if members := [places[index] for index in finding.members if index in places]:
         found["members"] = [*members]
     return found
 

@@ -297,6 +297,22 @@ def test_a_file_system_of_too_many_files_is_not_compared_in_part(tmp_path: Path)
     check_bytes(compared, *pair)
 
 
+def test_more_times_than_are_listed_hide_no_content(tmp_path: Path) -> None:
+    pair = []
+    for name in "ab":
+        files = {f"f{number:02}": "same" for number in range(40)} | {"z": name}
+        source = tree(tmp_path / f"{name}.tree", **files)
+        for path in source.iterdir():
+            os.utime(path, (1_700_000_000 + ord(name), 1_700_000_000 + ord(name)))
+        pair.append(ext4(tmp_path / name, source))
+    compared = compare(*pair, limits=Limits(differences=30, times=10))
+    assert [found.field for found in compared.differences].count(Field.MTIME) == 10
+    assert ("z",) in contents(compared)
+    assert compared.truncated
+    # What the other times differ in is told of the table that they are in.
+    check_bytes(compared, *pair)
+
+
 def test_trees_of_too_many_files_are_refused(tmp_path: Path) -> None:
     trees = [tree(tmp_path / name, one="x", two="y") for name in "ab"]
     with pytest.raises(UnreadableError, match="b: more than 5 entries"):

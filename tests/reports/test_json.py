@@ -231,6 +231,17 @@ def test_a_list_that_nobody_could_read_is_cut_and_says_so(monkeypatch: pytest.Mo
     assert cut["truncated"] is True
 
 
+def test_of_too_many_differences_times_are_left_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "DIFFERENCES_LIMIT", 4)
+    mode = Difference(path=("a",), field=Field.MODE, container="ext4", before=1, after=2)
+    time = Difference(path=("a",), field=Field.MTIME, container="ext4", before=1, after=2)
+    found = with_differences(time, mode, time, replace(time, path=("late",)), mode, mode)
+    findings = [replace(SAMPLES["leaky"].findings[0], members=members) for members in ((0, 2, 3), (1, 4, 5))]
+    cut = document(replace(found, findings=tuple(findings)))
+    assert [one["field"] for one in cut["differences"]] == ["mtime", "mode", "mode", "mode"]
+    assert [finding["members"] for finding in cut["findings"]] == [[0], [1, 2, 3]]
+
+
 def test_no_secret_and_no_path_of_the_machine_is_in_a_report() -> None:
     job = SAMPLES["leaky"].job
     assert job is not None
