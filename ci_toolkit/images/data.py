@@ -223,6 +223,16 @@ class Data:
             index += 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held(Data):
+    """Bytes in memory that very many questions are asked about."""
+
+    content: bytes
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self.content[offset : offset + length]
+
+
 class _Reader(io.RawIOBase):
     """The file-like face of a data, for the standard library's readers."""
 
@@ -270,6 +280,10 @@ def joined(parts: Iterable[Data]) -> Data:
                 runs.append(Run(position, run.length, run.offset))
                 position += run.length
     return Data(root, tuple(runs), position)
+
+
+def held(content: bytes) -> Data:
+    return Held(Memory(content), (Run(0, len(content), 0),) if content else (), len(content), content)
 
 
 def stored(content: bytes) -> Data:

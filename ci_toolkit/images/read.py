@@ -7,7 +7,7 @@ import codecs
 from typing import Final
 
 from ci_toolkit.images.archives.kinds import ARCHIVES, STREAMS
-from ci_toolkit.images.data import Data, stored
+from ci_toolkit.images.data import Data, held
 from ci_toolkit.images.databases.kinds import DATABASES
 from ci_toolkit.images.disks.kinds import DISKS
 from ci_toolkit.images.executables.kinds import EXECUTABLES
@@ -31,8 +31,11 @@ _SMALL: Final = 16 * KIB
 def identify(data: Data) -> Format | None:
     """Return the format of DATA, None where it is no container. Raises UnreadableError when it cannot be read."""
     # Each format asks for a few bytes: most contents are small, and read once for all of them.
-    asked = stored(data.read_at(0, data.size)) if data.size <= _SMALL else data
-    return next((known for known in FORMATS if known.recognise(asked)), None)
+    asked = held(data.read_at(0, data.size)) if data.size <= _SMALL else data
+    for known in FORMATS:
+        if known.recognise(asked):
+            return known
+    return None
 
 
 def describe(data: Data) -> str:

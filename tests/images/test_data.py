@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_toolkit.errors import UnreadableError
-from ci_toolkit.images.data import CHUNK, ClosedFile, Data, OpenFile, Run, joined, stored, whole
+from ci_toolkit.images.data import CHUNK, ClosedFile, Data, OpenFile, Run, held, joined, stored, whole
 
 CONTENT = random.Random(1).randbytes(3000)
 
@@ -195,3 +195,10 @@ def test_a_hole_of_any_size_takes_no_memory() -> None:
     )
     assert data.read_at((1 << 60) - 5, 20) == bytes(5) + CONTENT[:10] + bytes(5)
     assert data.hole_until(0) == 1 << 60
+
+
+@steady
+@given(st.binary(max_size=20), st.integers(0, 30), st.integers(0, 30))
+def test_what_is_held_reads_as_what_is_stored(content: bytes, offset: int, length: int) -> None:
+    assert held(content).read_at(offset, length) == stored(content).read_at(offset, length)
+    assert list(held(content).chunks()) == list(stored(content).chunks())
