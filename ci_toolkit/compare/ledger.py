@@ -1,5 +1,6 @@
 """What a comparison has found so far, no more of it than the limits allow."""
 
+import json
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,10 +16,8 @@ _SPANS: Final = 16
 _SPANS_WANTED: Final = 10_000
 _ROOTS_KEPT: Final = 128
 # Characters of paths and values, as JSON writes them. Honest names are short, hostile ones come to gigabytes.
-_TEXT: Final = 48 << 20
+_TEXT: Final = 32 << 20
 _TEXT_SKIPPED: Final = 8 << 20
-# How JSON writes a control character, or one beyond ASCII.
-_ESCAPED: Final = 6
 
 Steps = tuple[str, ...]
 
@@ -119,7 +118,8 @@ class Ledger:
 def _length(value: Value) -> int:
     """Return about how many characters JSON takes for a path or a value; contents are written by their digests."""
     if isinstance(value, str):
-        return len(value) if value.isascii() and value.isprintable() else _ESCAPED * len(value)
+        # A control character takes six, and one that is not in the first plane twelve.
+        return len(value) if value.isascii() and value.isprintable() else len(json.dumps(value))
     if isinstance(value, bytes):
         return 2 * len(value)
     return sum(map(_length, value)) if isinstance(value, tuple) else 0

@@ -55,17 +55,18 @@ class Opener:
     def open(self, path: Steps, depth: int, a: Data, b: Data) -> Opened | None:
         """Open both contents, or say why not, if they are containers of one format."""
         try:
-            known = identify(a), identify(b)
-            if known[0] is None or known[1] is None:
+            first = identify(a)
+            second = identify(b) if first is not None else None
+            if first is None or second is None:
                 return None
-            names = {known[0].name, known[1].name}
+            names = {first.name, second.name}
             if len(names) > 1 and not names <= COMPRESSIONS:
                 return None
             if depth > self._budget.limits.depth:
                 raise BeyondLimitError(f"containers lie more than {self._budget.limits.depth} deep in each other")
             # Partitions overlap in hostile tables, and each may hold such a table again.
             self._budget.read(disks.held(a) + disks.held(b))
-            return self._read(known[0], known[1], a, b)
+            return self._read(first, second, a, b)
         except UnreadableError as error:
             self._ledger.skip(path, error.message)
             return None
