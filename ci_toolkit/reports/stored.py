@@ -241,11 +241,19 @@ def _value(node: _Node) -> Value:
         case {"name_base64": _}:
             return _name(node)
         case list() if all(isinstance(one, int) and not isinstance(one, bool) for one in node.value):
-            return node.each(_Node.integer)
+            return node.each(_number)
         case list():
             return node.each(_name)
         case _:
             return node.refuse("a value of a difference")
+
+
+def _number(node: _Node) -> int:
+    match node.value:
+        case int() if -_LARGEST_VALUE <= node.value < _LARGEST_VALUE:
+            return node.value
+        case _:
+            return node.refuse("a number")
 
 
 def _name(node: _Node) -> str:

@@ -23,6 +23,12 @@ SECOND = 1_000_000_000
         (Field.TARGET, "../lib", "", "target ../lib → "),
         (Field.KIND, "file", "directory", "kind file → directory"),
         (Field.DEVICE, (8, 1), (8, 2), "device 8:1 → 8:2"),
+        (
+            Field.MTIME,
+            (0, -1, 0),
+            (10**9, 0),
+            "mtime 1970-01-01 00:00:00, 1969-12-31 23:59:59.999999999 → 1970-01-01 00:00:01, 1970-01-01 00:00:00",
+        ),
         (Field.PRESENCE, None, "file", "only in the second"),
         (Field.PRESENCE, "file", None, "only in the first"),
         (Field.ORDER, ("a", "b"), ("b", "a"), "other order"),

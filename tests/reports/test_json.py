@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ci_toolkit.compare.comparison import Comparison, Skipped
 from ci_toolkit.compare.difference import Content, Difference, Field, Value
 from ci_toolkit.compare.finding import PATHS_SHOWN
-from ci_toolkit.reports import json
+from ci_toolkit.reports import json, stored
 from ci_toolkit.reports.report import Report
 
 # Nothing here is about time, and machines are slow at times.
@@ -95,6 +95,22 @@ def test_the_schema_is_strict_about_every_object() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_report_is_what_the_schema_says(name: str) -> None:
     VALIDATOR.validate(document(SAMPLES[name]))
+
+
+def test_times_of_an_inode_survive_far_from_the_epoch() -> None:
+    times = Difference(
+        path=("a",),
+        field=Field.MTIME,
+        name="accessed, changed",
+        container="ext4",
+        before=(-(2**70), 0),
+        after=(2**70, 1),
+    )
+    text = json.render(with_differences(times))
+    VALIDATOR.validate(plain_json.loads(text))
+    kept = stored.parse(text).comparison
+    assert kept is not None
+    assert kept.differences == (times,)
 
 
 def test_the_schema_knows_every_field_of_a_difference_and_every_provider() -> None:
