@@ -101,9 +101,9 @@ def local(case: Case, image: str, base: Path) -> Row:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def contained(name: str, image: str, base: Path, runner: str, *options: str, output: str = "/work/output") -> Row:
-    """Build inside the toolkit's own container, started with OPTIONS; the checkout is mounted at /work."""
-    argv = ("docker", "run", "--rm", f"--volume={base}:/work", *options, IMAGE, "build", f"/work/source/{image}")
+def contained(name: str, image: str, base: Path, runner: str, *options: str, output: str = "/mnt/output") -> Row:
+    """Build inside the toolkit's own container, started with OPTIONS; the checkout is mounted at /mnt."""
+    argv = ("docker", "run", "--rm", f"--volume={base}:/mnt", *options, IMAGE, "build", f"/mnt/source/{image}")
     row = _row(image, runner, name, (*argv, "--runner", "auto", "--output", output), small.environ())
     shutil.rmtree(base / "output", ignore_errors=True)
     return row
