@@ -29,6 +29,25 @@ def copy_of(image: Path) -> Path:
     return _made(image.with_name("copy.raw"), lambda path: shutil.copyfile(image, path))
 
 
+def bare(pair: tuple[Path, Path]) -> tuple[Path, Path]:
+    """Return PAIR without the volume descriptors of ISO 9660 that systemd-repart writes for El Torito.
+
+    diffoscope takes an image with them for a disc, and ends with a traceback of libarchive.
+    """
+
+    def make(image: Path) -> Callable[[Path], None]:
+        def blank(path: Path) -> None:
+            shutil.copyfile(image, path)
+            with path.open("r+b") as file:
+                file.seek(16 * 2048)
+                file.write(bytes(4 * 2048))
+
+        return blank
+
+    first, second = (_made(OUTPUT / f"bare{number}.raw", make(image)) for number, image in enumerate(pair))
+    return first, second
+
+
 def trees(pair: tuple[Path, Path]) -> tuple[Path, Path]:
     """Return the root file systems of PAIR, extracted by debugfs."""
     first, second = (_made(OUTPUT / f"tree{number}", _extract(image)) for number, image in enumerate(pair))
