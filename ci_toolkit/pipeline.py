@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ci_toolkit import pair
 from ci_toolkit.ci.detect import detect
 from ci_toolkit.compare import deep, explain, walk
 from ci_toolkit.compare.comparison import Comparison, Verdict
@@ -23,11 +24,8 @@ from ci_toolkit.site import Site, Wishes, open_site
 def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Report:
     """Build the image twice, in two different surroundings, and explain any difference."""
     with open_site(wishes, environ, console) as site:
-        with console.step("First build"):
-            first = site.build(NORMAL, "first")
         surroundings, kept = _second(site.place, wishes.vary)
-        with console.step("Second build, in other surroundings"):
-            second = site.build(surroundings, "second", reuse_metadata=True)
+        first, second = pair.build(site, surroundings)
         with console.step("Comparison"):
             facts = _facts(site, (first, second), surroundings)
             look = deep.Diffoscope(program=deep.find(environ), facts=facts).look if wishes.deep else None

@@ -27,6 +27,8 @@ MINIMAL: Final[Mapping[str, str]] = {
 # How long a program that is asked to end may take, and those it started after it.
 _PATIENCE_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 2.0
+# How often is looked whether another thread wants the end of a program.
+_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,18 @@ class Sandbox(Protocol):
     def copy_out(self, source: Path, target: Path) -> None:
         """Move the tree or file SOURCE from inside to TARGET on this machine."""
 
+    def make(self, *directories: Path) -> None:
+        """Make DIRECTORIES inside, with those above them."""
+
+    def share(self, source: Path, target: Path) -> None:
+        """Copy the files that the directory SOURCE has and TARGET lacks, both inside."""
+
+    def own(self, *places: Path) -> None:
+        """Give the trees PLACES inside to whoever is root there."""
+
+    def give_back(self, place: Path) -> None:
+        """Give the tree PLACE inside to who called."""
+
 
 def run(
     command: Command,
@@ -82,8 +96,9 @@ def run(
     on_line: Callable[[str], None] | None = None,
     timeout_seconds: float | None = None,
     stdin: str | None = None,
+    stopped: threading.Event | None = None,
 ) -> Completed:
-    """Run COMMAND on this machine and wait for it.
+    """Run COMMAND on this machine and wait for it, or end it when STOPPED is set by another thread.
 
     A program that is not there ends with exit code 127 and a reason in `stderr`, as a shell would say it; one that
     takes longer than `timeout_seconds` is ended with its children, exit code 124. An interrupt ends the children first,
@@ -109,7 +124,7 @@ def run(
         said = "not found" if code == 127 else error.strerror
         where = command.argv[0] if of_program else error.filename
         return Completed(command=command, exit_code=code, stdout="", stderr=f"{where}: {said}")
-    return _wait(child, command, on_line, timeout_seconds, stdin)
+    return _wait(child, command, on_line, timeout_seconds, stdin, stopped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +174,7 @@ def _wait(
     on_line: Callable[[str], None] | None,
     timeout_seconds: float | None,
     stdin: str | None,
+    stopped: threading.Event | None,
 ) -> Completed:
     listener = _Listener(child=child, on_line=on_line)
     threads = [threading.Thread(target=listener.collect, args=(name,), daemon=True) for name in listener.collected]
@@ -168,7 +184,7 @@ def _wait(
     try:
         for thread in threads:
             thread.start()
-        child.wait(timeout_seconds)
+        _wait_for(child, timeout_seconds, stopped)
     except subprocess.TimeoutExpired:
         late = True
         _end(child)
@@ -225,6 +241,19 @@ class _Listener:
             except Exception as error:
                 self.failures.append(error)
                 threading.Thread(target=_end, args=(self.child,), daemon=True).start()
+
+
+def _wait_for(child: "subprocess.Popen[str]", timeout_seconds: float | None, stopped: threading.Event | None) -> None:
+    """Wait for the end of CHILD, which comes with STOPPED. Raises TimeoutExpired."""
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    while stopped is not None and (deadline is None or time.monotonic() + _LOOK_SECONDS < deadline):
+        try:
+            child.wait(_LOOK_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            if stopped.is_set():
+                _end(child)
+    child.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
 
 def _feed(child: "subprocess.Popen[str]", text: str) -> None:

@@ -51,10 +51,22 @@ SETTINGS: Final = (
     ),
     Setting(name="output", default="output", metavar="DIR", help="Where the image and the report go."),
     Setting(
+        name="cache",
+        default="",
+        metavar="DIR",
+        help="Where fetched packages are kept between runs; by default in the user's cache directory.",
+    ),
+    Setting(
         name="vary",
         default="all",
         metavar="LIST",
         help="What the second build's surroundings differ in: all, none, or names joined by commas.",
+    ),
+    Setting(
+        name="parallel",
+        default="auto",
+        choices=("auto", "never"),
+        help="Whether both builds of verify run at once; auto where processors, memory and disk allow it.",
     ),
     Setting(
         name="fail-on",

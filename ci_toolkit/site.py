@@ -1,33 +1,44 @@
 """Where one run builds: the definition, the place, what the build is pinned to, and the directories."""
 
+import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from ci_toolkit.console import Console
 from ci_toolkit.errors import BuildError
 from ci_toolkit.host import probe
-from ci_toolkit.host.environment import NORMAL, Environment
+from ci_toolkit.host.environment import NORMAL, VARIED, Environment
 from ci_toolkit.mkosi import build as building
-from ci_toolkit.mkosi import machine, normal, plan, source
+from ci_toolkit.mkosi import cache, machine, normal, plan, source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
 from ci_toolkit.mkosi.source import Source
-from ci_toolkit.process import Command
+from ci_toolkit.process import Command, Sandbox
 from ci_toolkit.runners import choose
 from ci_toolkit.runners.runner import INSIDE, Place, Request
 from ci_toolkit.workshop import Workshop, open_workshop
+
+# Where the build finds what was given to it, to be copied from there, and the package cache.
+_GIVEN: Final = "given"
+PACKAGES: Final = INSIDE / "packages"
+
+# Of the directories of one build: its package lists, and what is of no use once it is over.
+_CACHE: Final = "cache"
+_LEFT: Final = ("source", "workspace", "machine", normal.DIRECTORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the caller asks for; `directory` holds the definition, `vary` names the second build's differences.
 
-    `deep` lets diffoscope look into what no rule explains.
+    `cache` is where fetched packages are kept, by default the user's own place for it; `deep` lets diffoscope look into
+    what no rule explains; `parallel` is the setting of that name.
     """
 
     directory: Path
@@ -36,7 +47,9 @@ class Wishes:
     runner: str = "auto"
     vary: frozenset[str] = frozenset()
     mkosi_arguments: tuple[str, ...] = ()
+    cache: Path | None = None
     deep: bool = False
+    parallel: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,45 +64,38 @@ class Site:
     plan: Plan
     console: Console
 
-    def build(self, surroundings: Environment, name: str, *, reuse_metadata: bool = False) -> Build:
+    def build(self, surroundings: Environment, name: str) -> Build:
         """Build the image in SURROUNDINGS and move its files to the staging directory."""
+        attempt = self.begin(surroundings, name)
+        with self.console.foreign_output():
+            return attempt.run(self.console.foreign)
+
+    def begin(self, surroundings: Environment, name: str, *, packages: Path = PACKAGES) -> "Attempt":
+        """Make the directories of a build in SURROUNDINGS, whose files go to the staging directory as NAME.
+
+        PACKAGES is its package cache, a path inside.
+        """
         place = Path(surroundings.build_path).parent
         sandbox = self.place.sandbox(surroundings)
-        sandbox.copy_in(self.workshop.scratch / "definition", place / "source")
-        made = sandbox.run(
-            Command(argv=("mkdir", "-p", surroundings.home, f"{place}/output", f"{place}/workspace", f"{INSIDE}/cache"))
-        )
-        if not made.ok:
-            raise BuildError(f"the build's directories could not be made: {made.stderr.strip()}")
+        given = self.workshop.scratch / _GIVEN
+        sandbox.copy_in(given / "definition", place / "source")
+        sandbox.copy_in(given / normal.DIRECTORY, place / normal.DIRECTORY)
+        trees = (place / "machine",) if (given / "machine").exists() else ()
+        for tree in trees:
+            sandbox.copy_in(given / "machine", tree)
         call = replace(
             plan.apply(self.plan, self.call),
             directory=place / "source" / self.source.directory,
             environment=surroundings,
+            sandbox_trees=trees,
             output=place / "output",
             workspace=place / "workspace",
-            packages=INSIDE / "packages",
-            cache=INSIDE / "cache",
-            normal=INSIDE,
-            reuse_metadata=reuse_metadata,
+            packages=packages,
+            cache=place / _CACHE,
+            normal=place,
         )
-        started = time.time()
-        log = self.workshop.staged / f"{name}.log"
-        try:
-            seconds = building.run(sandbox, call, log, self.console)
-        except BuildError as error:
-            raise BuildError(error.message, hint=f"The whole log: {self.workshop.rescue(log)}") from error
-        target = self.workshop.staged / name
-        sandbox.copy_out(place / "output", target)
-        sandbox.run(Command(argv=("rm", "-rf", f"{place}/source", f"{place}/workspace", surroundings.home)))
-        image = building.main_output(target, self.plan.config.output)
-        return Build(
-            image=image,
-            directory=target,
-            artefacts=building.collect(target, image),
-            seconds=seconds,
-            log=log,
-            started=started,
-        )
+        sandbox.make(Path(surroundings.home), place / "output", place / "workspace", place / _CACHE, packages)
+        return Attempt(site=self, name=name, sandbox=sandbox, call=call, place=place)
 
     def finish(self, builds: tuple[Build, ...], *, identical: bool) -> tuple[Build, ...]:
         """Leave the first build's files in the output, and the second's beside them where they differ."""
@@ -100,10 +106,61 @@ class Site:
         if identical:
             shutil.rmtree(staged / "second", ignore_errors=True)
         self.workshop.publish()
+        if self.workshop.tidies:
+            self._tidy()
         output = self.workshop.output
         places = (output, output / "second")
         return tuple(
             replace(one, directory=place, log=output / one.log.name) for one, place in zip(builds, places, strict=False)
+        )
+
+    def _tidy(self) -> None:
+        """Take packages out of the cache that the last build did not read; it may have had copies of its own."""
+        copies = self.workshop.scratch / Path(VARIED.build_path).parent.relative_to(INSIDE) / PACKAGES.name
+        packages = self.workshop.packages
+        freed = cache.drop_unread(packages, copies if copies.is_dir() else packages)
+        if freed:
+            self.console.say(f"{freed / 1e6:.0f} MB of packages that are not needed any more were removed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A build that can be started: its directories, below `place` inside, are there."""
+
+    site: Site
+    name: str
+    sandbox: Sandbox
+    call: Call
+    place: Path
+
+    def after(self, other: "Attempt") -> "Attempt":
+        """Return this build with the package lists that the OTHER one has fetched."""
+        if self.place != other.place:
+            self.sandbox.share(other.place / _CACHE, self.place / _CACHE)
+        return replace(self, call=replace(self.call, reuse_metadata=True))
+
+    def run(self, listen: Callable[[str], None]) -> Build:
+        """Build the image, and move its files to the staging directory; LISTEN is given each line that mkosi writes."""
+        staged = self.site.workshop.staged
+        log, target = staged / f"{self.name}.log", staged / self.name
+        started = time.time()
+        try:
+            seconds = building.run(self.sandbox, self.call, log, listen)
+        except BuildError as error:
+            raise BuildError(error.message, hint=f"The whole log: {self.site.workshop.rescue(log)}") from error
+        self.sandbox.copy_out(self.place / "output", target)
+        left = (*(self.place / name for name in _LEFT), Path(self.call.environment.home))
+        self.sandbox.run(Command(argv=("rm", "-rf", *map(os.fspath, left))))
+        if self.call.packages == PACKAGES:
+            self.sandbox.give_back(PACKAGES)
+        image = building.main_output(target, self.site.plan.config.output)
+        return Build(
+            image=image,
+            directory=target,
+            artefacts=building.collect(target, image),
+            seconds=seconds,
+            log=log,
+            started=started,
         )
 
 
@@ -115,9 +172,13 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
     runner = choose.choose(capabilities, wishes.runner)
     for reason in choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ():
         console.say(f"Not built by {reason}")
-    with open_workshop(wishes.output, environ, console) as workshop:
-        copied = workshop.scratch / "definition"
+    with open_workshop(wishes.output, environ, console, cache=wishes.cache) as workshop:
+        (workshop.scratch / _GIVEN).mkdir()
+        (workshop.scratch / _GIVEN).chmod(0o755)
+        copied = workshop.scratch / _GIVEN / "definition"
         leave_out = (workshop.output, workshop.staged.parent)
+        if workshop.tidies:
+            cache.forget_reading(workshop.packages)
         mended = source.copy(definition, copied, epoch=definition.epoch, leave_out=leave_out)
         if mended:
             console.say(f"{mended} files of the checkout had other modes than git's; the build gets git's")
@@ -137,7 +198,7 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
 
 def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console) -> Site:
     sandbox = place.sandbox(NORMAL)
-    directory = INSIDE / "definition" / definition.directory
+    directory = INSIDE / _GIVEN / "definition" / definition.directory
     call = Call(
         directory=directory,
         profiles=wishes.profiles,
@@ -146,12 +207,11 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         epoch=None,
     )
     decided = plan.make(sandbox, call, definition, time.time())
-    normal.write(workshop.scratch)
-    trees = workshop.scratch / "machine"
-    suites = machine.sandbox_tree(sandbox, decided.config, workshop.scratch / "definition", trees)
+    given = workshop.scratch / _GIVEN
+    normal.write(given)
+    suites = machine.sandbox_tree(sandbox, decided.config, given / "definition", given / "machine")
     if suites:
         console.say(f"Packages come from the machine's mirror: {', '.join(suites)}")
-        call = replace(call, sandbox_trees=(INSIDE / "machine",))
     return Site(
         wishes=wishes,
         workshop=workshop,

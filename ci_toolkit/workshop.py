@@ -20,12 +20,16 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """`scratch` appears in the build, `packages` is kept between runs, `staged` becomes `output` at the very end."""
+    """`scratch` appears in the build, `packages` is kept between runs, `staged` becomes `output` at the very end.
+
+    `tidies` tells that packages which no build has read are not worth keeping.
+    """
 
     scratch: Path
     packages: Path
     staged: Path
     output: Path
+    tidies: bool = False
 
     def publish(self) -> None:
         """Put the staged files in the place of the output, in one step where it is no mount point."""
@@ -82,8 +86,12 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop(output: Path, environ: Mapping[str, str], console: Console) -> Iterator[Workshop]:
+def open_workshop(
+    output: Path, environ: Mapping[str, str], console: Console, *, cache: Path | None = None
+) -> Iterator[Workshop]:
     """Make the directories for a run whose result goes to OUTPUT, and take away what is not the result.
+
+    Packages are kept in CACHE, which is tidied then, or in the user's own cache, which other definitions share.
 
     Raises UsageError when OUTPUT holds files that the toolkit did not put there, HostError when nothing can be written
     there or, also later, when the file system is full.
@@ -98,9 +106,13 @@ def open_workshop(output: Path, environ: Mapping[str, str], console: Console) ->
             f"{error.filename or output}: {error.strerror}", hint="Name an --output that can be written."
         ) from error
     try:
-        with _packages(environ, base, console) as packages:
+        with _packages(cache, environ, base, console) as packages:
             yield Workshop(
-                scratch=_plain(base / "scratch"), packages=packages, staged=_plain(base / "staged"), output=output
+                scratch=_plain(base / "scratch"),
+                packages=packages,
+                staged=_plain(base / "staged"),
+                output=output,
+                tidies=cache is not None,
             )
     except OSError as error:
         if not _is_full(error):
@@ -154,15 +166,23 @@ def _plain(path: Path) -> Path:
 
 
 @contextmanager
-def _packages(environ: Mapping[str, str], base: Path, console: Console) -> Iterator[Path]:
-    """Yield the package cache of this user, or a fresh one while another run has it or where it cannot be had."""
-    packages = _cache(environ) / "ci-toolkit" / "packages"
+def _packages(cache: Path | None, environ: Mapping[str, str], base: Path, console: Console) -> Iterator[Path]:
+    """Yield the packages in CACHE or those of this user, or a fresh place while another run has them.
+
+    Also where this user has no cache; a CACHE that was asked for and cannot be written is an error.
+    """
+    packages = (cache_directory(environ) if cache is None else cache.absolute()) / "packages"
     try:
         if not packages.is_absolute():
             raise NotADirectoryError
         packages.mkdir(parents=True, exist_ok=True)
+        (packages.parent / MARK).touch()  # where it lies in a checkout, it is no part of the definition
         lock = (packages.parent / "packages.lock").open("w")
-    except OSError:
+    except OSError as error:
+        if cache is not None:
+            raise HostError(
+                f"{error.filename or cache}: {error.strerror}", hint="Name a --cache that can be written."
+            ) from error
         yield _plain(base / "packages")
         return
     with lock:
@@ -174,7 +194,7 @@ def _packages(environ: Mapping[str, str], base: Path, console: Console) -> Itera
         yield packages
 
 
-def _cache(environ: Mapping[str, str]) -> Path:
-    """Return the user's cache directory (XDG Base Directory Specification), not absolute where there is none."""
+def cache_directory(environ: Mapping[str, str]) -> Path:
+    """Return our place in the user's cache (XDG Base Directory Specification), not absolute where there is none."""
     named, home = Path(environ.get("XDG_CACHE_HOME", "")), Path(environ.get("HOME", ""))
-    return named if named.is_absolute() else home / ".cache"
+    return (named if named.is_absolute() else home / ".cache") / "ci-toolkit"

@@ -1,4 +1,7 @@
-from collections.abc import Callable, Mapping
+import io
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import fake_runner
@@ -9,7 +12,7 @@ from ci_toolkit import pipeline
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.console import Console
 from ci_toolkit.errors import BuildError
-from ci_toolkit.host.environment import NORMAL, VARIATIONS
+from ci_toolkit.host.environment import NORMAL, VARIATIONS, VARIED, Environment
 from ci_toolkit.site import Wishes
 
 
@@ -92,3 +95,82 @@ def test_an_earlier_output_survives_a_failed_build(definition: Path, use: Callab
     with pytest.raises(BuildError):
         pipeline.build(wishes(definition), environ(definition), Console(quiet=True))
     assert (definition.parent / "output/image.txt").read_text() == "good"
+
+
+def at_once(monkeypatch: pytest.MonkeyPatch, **given: str) -> FakeRunner:
+    """A runner that does two things at once, on a machine with room for it."""
+    monkeypatch.setattr("ci_toolkit.host.room.obstacle", lambda _: None)
+    words = "‣ Building main image\nmkosi speaks\n"
+    return FakeRunner(lambda surroundings: given.get(surroundings.hostname, "same"), words=words, one_at_a_time=None)
+
+
+def test_both_builds_run_at_once_and_are_told_one_after_the_other(
+    definition: Path, use: Callable[[FakeRunner], FakeRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(at_once(monkeypatch))
+    narration = io.StringIO()
+    report = pipeline.verify(wishes(definition, *VARIATIONS), environ(definition), Console(narration=narration))
+    assert report.verdict is Verdict.IDENTICAL
+    told = [line for line in narration.getvalue().splitlines() if line.startswith(("Both", "▸", "mkosi speaks"))]
+    first, second = "▸ First build", "▸ Second build, in other surroundings"
+    assert told[1:-1] == ["Both builds run at once", first, "mkosi speaks", second, "mkosi speaks"]
+
+
+def test_the_second_of_two_builds_at_once_starts_when_the_first_has_its_package_lists(
+    definition: Path, use: Callable[[FakeRunner], FakeRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+    runner = at_once(monkeypatch)
+
+    def content(surroundings: Environment) -> str:
+        if surroundings.hostname == NORMAL.hostname:
+            assert started.wait(10), "the second build was not started while the first ran"
+        else:
+            started.set()
+        return "same"
+
+    runner.content = content
+    use(runner)
+    pipeline.verify(wishes(definition, *VARIATIONS), environ(definition), Console(quiet=True))
+    assert runner.place is not None
+    second = next(command for surroundings, command in runner.place.built if surroundings.hostname != NORMAL.hostname)
+    assert "--cache-only=metadata" in second.argv
+    assert "--package-cache-directory=/var/tmp/ci-toolkit/another/place/packages" in second.argv
+
+
+@pytest.mark.parametrize("broken", [NORMAL.hostname, VARIED.hostname])
+def test_when_one_of_two_builds_at_once_fails_nothing_goes_on(
+    definition: Path, use: Callable[[FakeRunner], FakeRunner], monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    runner = at_once(monkeypatch)
+
+    def content(surroundings: Environment) -> str:
+        if surroundings.hostname == broken:
+            raise BuildError("it broke")
+        return "same"
+
+    runner.content = content
+    use(runner)
+    with pytest.raises(BuildError, match="it broke"):
+        pipeline.verify(wishes(definition, *VARIATIONS), environ(definition), Console(quiet=True))
+    assert runner.place is not None and runner.place.stopped
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("parallel", "vary", "reason"),
+    [("never", VARIATIONS, "so it was asked for"), ("auto", ("zone",), "both have the same path")],
+)
+def test_builds_that_cannot_run_at_once_say_why(
+    definition: Path,
+    use: Callable[[FakeRunner], FakeRunner],
+    monkeypatch: pytest.MonkeyPatch,
+    parallel: str,
+    vary: Iterable[str],
+    reason: str,
+) -> None:
+    use(at_once(monkeypatch))
+    narration = io.StringIO()
+    asked = replace(wishes(definition, *vary), parallel=parallel)
+    pipeline.verify(asked, environ(definition), Console(narration=narration))
+    assert f"One build after the other: {reason}" in narration.getvalue()

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -194,3 +195,12 @@ def test_a_secret_is_masked_whatever_quoting_it_needs(secret: str) -> None:
 def test_a_secret_that_holds_another_is_masked_whole_and_an_empty_one_masks_nothing() -> None:
     command = Command(argv=("tool", "abcdef"), secrets=frozenset(("abc", "abcdef", "")))
     assert command.shown() == "tool '***'"
+
+
+def test_another_thread_ends_a_program_with_its_children() -> None:
+    stopped = threading.Event()
+    threading.Timer(0.3, stopped.set).start()
+    started = time.monotonic()
+    completed = process.run(shell("sleep 600 & wait"), stopped=stopped)
+    assert completed.exit_code == 128 + 15
+    assert time.monotonic() - started < 60

@@ -29,6 +29,10 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
         "ci_toolkit.cli.doctor",
         "Tell what this machine can do, what leaks from it, and which runner fits.",
     ),
+    "cache-key": (
+        "ci_toolkit.cli.cache_key",
+        "Print where a CI finds fetched packages, and the key to keep them under.",
+    ),
     "causes": ("ci_toolkit.cli.causes", "List every cause by which differences are explained."),
     "action": ("ci_toolkit.cli.action", "Do what the CI's variables ask for: the entrypoint of the action."),
     "seccomp": ("ci_toolkit.cli.seccomp", "Print the seccomp profile under which a container may build."),

@@ -80,6 +80,8 @@ def wishes(
         output=Path(chosen("output")),
         profiles=tuple(name.strip() for name in chosen("profile").split(",") if name.strip()),
         runner=chosen("runner"),
+        cache=Path(chosen("cache")) if chosen("cache") else None,
         vary=parse_vary(chosen("vary")),
+        parallel=chosen("parallel"),
         mkosi_arguments=(*more, *mkosi_arguments),
     )

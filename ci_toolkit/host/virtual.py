@@ -105,13 +105,18 @@ def modules(home: Path = HOME) -> tuple[Path, ...]:
 
 def memory(cgroup: Path = _CGROUP) -> int:
     """Return how many bytes of memory a guest may have: half of what is free, within bounds."""
+    return max(_LEAST_MEMORY, min(_MOST_MEMORY, free_memory(cgroup) // 2)) >> 20 << 20
+
+
+def free_memory(cgroup: Path = _CGROUP) -> int:
+    """Return how many bytes of memory are free, within the limit of the control group."""
     free = _available()
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             free = min(free, int((cgroup / name).read_text(encoding="ascii")))
         except (OSError, ValueError):  # there is none, or it says "max"
             continue
-    return max(_LEAST_MEMORY, min(_MOST_MEMORY, free // 2)) >> 20 << 20
+    return free
 
 
 def _available() -> int:

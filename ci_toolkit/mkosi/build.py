@@ -3,11 +3,10 @@
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci_toolkit.console import Console
 from ci_toolkit.errors import BuildError
 from ci_toolkit.mkosi import command, complaint
 from ci_toolkit.mkosi.command import Call
@@ -39,19 +38,21 @@ class Build:
         return next(artefact for artefact in self.artefacts if artefact.name == self.image)
 
 
-def run(sandbox: Sandbox, call: Call, log: Path, console: Console) -> float:
+def run(sandbox: Sandbox, call: Call, log: Path, listen: Callable[[str], None]) -> float:
     """Build the image that CALL asks for, write all that mkosi says to LOG, and return the seconds it took.
+
+    LISTEN is given each line of it.
 
     Raises BuildError with mkosi's last words.
     """
     started = time.monotonic()
     last: deque[str] = deque(maxlen=200)
-    with log.open("w", encoding="utf-8", errors="backslashreplace") as file, console.foreign_output():
+    with log.open("w", encoding="utf-8", errors="backslashreplace") as file:
 
         def take(line: str) -> None:
             file.write(line)
             last.append(line)
-            console.foreign(line)
+            listen(line)
 
         completed = sandbox.run(command.build(call), on_line=take)
     if not completed.ok:

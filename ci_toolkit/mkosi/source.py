@@ -96,7 +96,7 @@ def copy(source: Source, target: Path, *, epoch: int, leave_out: tuple[Path, ...
     """
     mended = 0
     target.mkdir(mode=0o755, parents=True)
-    for relative, executable in sorted(_files(source)):
+    for relative, executable in sorted(files(source)):
         origin = source.root / relative
         if any(origin.is_relative_to(path) for path in leave_out):
             continue
@@ -124,7 +124,7 @@ def _make_directories(target: Path, relative: Path) -> None:
             path.chmod(0o755)
 
 
-def _files(source: Source) -> Iterator[tuple[Path, bool]]:
+def files(source: Source) -> Iterator[tuple[Path, bool]]:
     """Yield each file of the definition, relative to its root, and whether it is executable."""
     listed = None
     if source.commit is not None or (source.root / ".git").exists():

@@ -1,5 +1,6 @@
 """Build in the toolkit's own image, started by a Docker engine without privileges."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -181,6 +182,8 @@ class ContainerPlace:
     image: str
     request: Request
 
+    one_at_a_time = None
+
     @property
     def cannot_vary(self) -> Mapping[str, str]:
         return {}
@@ -188,6 +191,11 @@ class ContainerPlace:
     @property
     def description(self) -> str:
         return f"container: {self.image}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+
+    def stop(self) -> None:
+        """End every program that runs here, and the container with them."""
+        with contextlib.suppress(HostError), _refusals():
+            self.container.kill()
 
     def sandbox(self, environment: Environment) -> NamespaceSandbox:
         """Return a sandbox in the container with the surroundings ENVIRONMENT."""

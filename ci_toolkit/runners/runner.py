@@ -38,7 +38,14 @@ class Place(Protocol):
     """A runner that has been started; it ends with its context."""
 
     def sandbox(self, environment: Environment) -> Sandbox:
-        """Return a sandbox with the surroundings ENVIRONMENT; one at a time."""
+        """Return a sandbox with the surroundings ENVIRONMENT."""
+
+    def stop(self) -> None:
+        """End every program that runs here, as another thread may want it; nothing can be run afterwards."""
+
+    @property
+    def one_at_a_time(self) -> str | None:
+        """Why only one program can run here at a time, None where several can."""
 
     @property
     def cannot_vary(self) -> Mapping[str, str]:

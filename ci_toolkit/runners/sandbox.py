@@ -56,48 +56,56 @@ class NamespaceSandbox:
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE to TARGET (a path inside) and give everything there to the build's root."""
         outside = self._outside(target)
-        outside.parent.mkdir(parents=True, exist_ok=True)
+        for directory in reversed([path for path in outside.parents if not path.exists()]):
+            directory.mkdir()
+            directory.chmod(0o755)
         if source.is_dir():
             shutil.copytree(source, outside, symlinks=True)
         else:
             shutil.copy2(source, outside)
-        self.give(self.environment.first_id, self.environment.first_id)
+        self.own(target)
 
     def copy_out(self, source: Path, target: Path) -> None:
         """Move SOURCE (a path inside) to TARGET and give everything to whoever called."""
-        if self.may_chown:
-            self.give(os.getuid(), os.getgid())
-        else:
-            self._give_from_inside(source)
+        self.give_back(source)
         shutil.move(self._outside(source), target)
 
-    def give(self, user: int, group: int) -> None:
-        """Change the owner of all that the build can reach, as seen by `execute`."""
-        if not self.may_chown:
-            return
-        trees = [os.fspath(outside if self.bind else inside) for outside, inside in self._mounts()]
-        chown = Command(
-            argv=("chown", "--recursive", "--no-dereference", f"{user}:{group}", *trees), environment=MINIMAL
-        )
-        completed = self.execute(chown, None)
-        if not completed.ok:
-            raise HostError(f"{chown.shown()} failed: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`.")
+    def make(self, *directories: Path) -> None:
+        """Make DIRECTORIES (paths inside) for the build's root."""
+        self._demand("mkdir", "--parents", places=directories)
+        self.own(*directories)
 
-    def _give_from_inside(self, path: Path) -> None:
-        """Give PATH to root inside, who is the caller: files of other ids there could be neither moved nor removed."""
-        argv = ("chown", "--recursive", "--no-dereference", "0:0", os.fspath(path))
-        completed = self.run(Command(argv=argv, environment=MINIMAL))
+    def share(self, source: Path, target: Path) -> None:
+        """Copy what SOURCE has and TARGET lacks (both inside), for the build's root."""
+        self._demand("cp", "--archive", "--update", "--no-target-directory", places=(source, target))
+        self.own(target)
+
+    def own(self, *places: Path) -> None:
+        """Give PLACES (paths inside) to the build's root."""
+        if self.may_chown:
+            number = self.environment.first_id
+            self._demand("chown", "--recursive", "--no-dereference", f"{number}:{number}", places=places)
+
+    def give_back(self, place: Path) -> None:
+        """Give PLACE (a path inside) to whoever called: files of other ids he could neither move nor remove."""
+        owner = f"{os.getuid()}:{os.getgid()}" if self.may_chown else "0:0"
+        self._demand("chown", "--recursive", "--no-dereference", owner, places=(place,))
+
+    def _demand(self, *words: str, places: tuple[Path, ...]) -> None:
+        """Do what WORDS say with PLACES, as who may change owners: who called, or else the build's root."""
+        seen = [os.fspath(self._outside(place) if self.may_chown and self.bind else place) for place in places]
+        command = Command(argv=(*words, "--", *seen), environment=MINIMAL)
+        completed = self.execute(command, None) if self.may_chown else self.run(command)
         if not completed.ok:
-            raise HostError(
-                f"{path} could not be given back: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`."
-            )
+            raise HostError(f"{command.shown()} failed: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`.")
 
     def _outside(self, path: Path) -> Path:
         """Return where PATH, below INSIDE, lies for the caller. Raises ValueError for one that leads elsewhere."""
         relative = path.relative_to(INSIDE)
         if ".." in relative.parts:
             raise ValueError(f"{path} is not in the subpath of {INSIDE}")
-        return self.scratch / relative
+        in_packages = path.is_relative_to(INSIDE / "packages")
+        return self.packages / path.relative_to(INSIDE / "packages") if in_packages else self.scratch / relative
 
     def _mounts(self) -> tuple[tuple[Path, Path], ...]:
         return ((self.scratch, INSIDE), (self.packages, INSIDE / "packages"))

@@ -2,9 +2,10 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ci_toolkit import process
 from ci_toolkit.host.capabilities import Capabilities
@@ -39,6 +40,9 @@ class UnprivilegedPlace:
     """This machine, as seen from a user namespace."""
 
     request: Request
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    one_at_a_time = None
 
     @property
     def may_chown(self) -> bool:
@@ -59,10 +63,14 @@ class UnprivilegedPlace:
         """Return a sandbox on this machine with the surroundings ENVIRONMENT."""
         return NamespaceSandbox(
             environment=environment,
-            execute=lambda command, on_line: process.run(command, on_line=on_line),
+            execute=lambda command, on_line: process.run(command, on_line=on_line, stopped=self.stopped),
             python=sys.executable,
             scratch=self.request.scratch,
             packages=self.request.packages,
             bind=True,
             may_chown=self.may_chown,
         )
+
+    def stop(self) -> None:
+        """End every program that runs here."""
+        self.stopped.set()

@@ -85,6 +85,12 @@ class VirtualPlace:
     hardware: Hardware
     seen: set[str] = field(default_factory=set)
 
+    one_at_a_time = "the virtual machine does one job after the other"
+
+    def stop(self) -> None:
+        """Let the machine end with whatever it does."""
+        self.machine.stop()
+
     @property
     def cannot_vary(self) -> Mapping[str, str]:
         return {}
@@ -185,9 +191,24 @@ class VirtualSandbox:
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE, below the directory of the run, to TARGET and give everything there to the build's root."""
         self.place.copy(source, target)
-        self.inner.give(self.inner.environment.first_id, self.inner.environment.first_id)
+        self.inner.own(target)
 
     def copy_out(self, source: Path, target: Path) -> None:
         """Move SOURCE to TARGET, below the directory of the run; there it is the caller's."""
         self.place.copy(source, target)
         self.place.demand("rm", "--recursive", "--", os.fspath(source))
+
+    def make(self, *directories: Path) -> None:
+        """Make DIRECTORIES in the machine for the build's root."""
+        self.inner.make(*directories)
+
+    def share(self, source: Path, target: Path) -> None:
+        """Copy what SOURCE has and TARGET lacks, both in the machine."""
+        self.inner.share(source, target)
+
+    def own(self, *places: Path) -> None:
+        """Give PLACES in the machine to the build's root."""
+        self.inner.own(*places)
+
+    def give_back(self, place: Path) -> None:
+        """Leave PLACE as it is: nobody else is in the machine."""

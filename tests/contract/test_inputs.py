@@ -56,13 +56,14 @@ def test_an_input_of_the_action_is_a_row_of_the_settings(setting: Setting) -> No
 
 
 def test_the_call_of_the_toolkit_gets_every_input_in_its_variable() -> None:
-    assert CALL["env"] == {f"INPUT_{setting.variable}": f"${{{{ inputs.{setting.name} }}}}" for setting in SETTINGS}
+    expected = {f"INPUT_{setting.variable}": f"${{{{ inputs.{setting.name} }}}}" for setting in SETTINGS}
+    assert CALL["env"] == expected | {"INPUT_CACHE": "${{ steps.packages.outputs.path || inputs.cache }}"}
 
 
 def test_no_script_holds_an_expression() -> None:
     """What a pull request can write would become shell code."""
     scripts = [step["run"] for step in ACTION["runs"]["steps"] if "run" in step]
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     assert [script for script in scripts if "${{" in script] == []
 
 
@@ -86,15 +87,24 @@ def test_an_input_of_the_template_is_a_row_of_the_settings(setting: Setting) -> 
     expected: dict[str, object] = {"description": setting.help, "default": setting.default}
     if setting.choices:
         expected["options"] = list(setting.choices)
+    if setting.name == "cache":  # GitLab keeps nothing outside the checkout
+        expected["default"] = ".ci-toolkit-packages"
     if setting.name == "image":
         expected = {"description": IMAGE_OF_THE_JOB, "default": PUBLISHED_IMAGE}
     assert HEADER[setting.name] == expected
 
 
 def test_the_job_gets_every_input_in_its_variable() -> None:
-    assert JOB["variables"] == {
-        f"CI_TOOLKIT_{setting.variable}": f"$[[ inputs.{setting.name} ]]" for setting in ON_GITLAB
-    }
+    expected = {f"CI_TOOLKIT_{setting.variable}": f"$[[ inputs.{setting.name} ]]" for setting in ON_GITLAB}
+    assert JOB["variables"] == expected | {"CI_TOOLKIT_CACHE_POLICY": "pull"}
+
+
+def test_only_the_default_branch_writes_the_package_cache() -> None:
+    """What a merge request fetched is not for others; neither is what a pull request fetched."""
+    writing = [rule for rule in JOB["rules"] if rule.get("variables") == {"CI_TOOLKIT_CACHE_POLICY": "pull-push"}]
+    assert [rule["if"] for rule in writing] == ["$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"]
+    (save,) = (step for step in ACTION["runs"]["steps"] if step.get("uses", "").startswith("actions/cache/save@"))
+    assert re.findall(r"event_name == '(\w+)'", save["if"]) == ["push", "schedule", "workflow_dispatch"]
 
 
 def test_the_script_of_the_job_holds_no_input() -> None:

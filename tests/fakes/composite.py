@@ -57,12 +57,16 @@ class Expression:
     def _one(self) -> Any:
         if self._takes("!"):
             return not self._one()
+        if self._takes("("):
+            found = self._either()
+            assert self._takes(")")
+            return found
         token = self.tokens.pop(0)
         if token.startswith("'"):
             return token[1:-1].replace("''", "'")
         if self._takes("("):
             return self._call(token)
-        found: Any = self.contexts
+        found = self.contexts
         for name in token.split("."):
             found = found.get(name, "") if isinstance(found, Mapping) else ""
         return found
@@ -119,15 +123,20 @@ class Job:
         used: dict[str, Mapping[str, str]] = {}
         for step in action["runs"]["steps"]:
             condition = str(step.get("if", "success()")).removeprefix("${{").removesuffix("}}").strip()
-            if failed if condition == "success()" else not Expression(condition, contexts).value():
+            # Without a function that asks how things went, they have to have gone well.
+            if failed and "cancelled()" not in condition:
+                continue
+            if condition != "success()" and not Expression(condition, contexts).value():
                 continue
             if "uses" in step:
-                used[step["uses"]] = {name: substitute(value, contexts) for name, value in step["with"].items()}
+                used[step["uses"].partition("@")[0]] = {
+                    name: substitute(value, contexts) for name, value in step["with"].items()
+                }
                 continue
             completed, files = self._script(step, place, contexts)
             log += completed.stdout
             summary += files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-            failed = failed or completed.returncode != 0
+            failed = failed or (completed.returncode != 0 and not step.get("continue-on-error", False))
             if "id" in step:
                 outputs[step["id"]] = {"outputs": read_outputs(files["GITHUB_OUTPUT"].read_text(encoding="utf-8"))}
         results = {name: substitute(declared["value"], contexts) for name, declared in action["outputs"].items()}

@@ -28,6 +28,11 @@ class FakePlace:
     cannot_vary: Mapping[str, str] = field(default_factory=dict)
     description: str = "fake"
     built: list[tuple[Environment, Command]] = field(default_factory=list)
+    one_at_a_time: str | None = "a fake does one thing after the other"
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def sandbox(self, environment: Environment) -> "FakeMkosi":
         return FakeMkosi(place=self, environment=environment)
@@ -35,7 +40,7 @@ class FakePlace:
 
 @dataclass(kw_only=True)
 class FakeMkosi:
-    """Answers `mkosi summary` and `mkosi build`, and does what the two shell commands of a build would do."""
+    """Answers `mkosi summary` and `mkosi build`, and does what a build's sandbox would do with files."""
 
     place: FakePlace
     environment: Environment
@@ -52,12 +57,10 @@ class FakeMkosi:
                 self.place.built.append((self.environment, command))
                 exit_code = self.place.exit_code
                 if on_line is not None:
-                    on_line(self.place.words)
+                    for line in self.place.words.splitlines(keepends=True):
+                        on_line(line)
                 output = next(o.split("=")[1] for o in options if o.startswith("--output-directory="))
                 (self.outside(output) / "image.txt").write_text(self.place.content(self.environment))
-            case ("mkdir", "-p", *directories):
-                for directory in directories:
-                    self.outside(directory).mkdir(parents=True, exist_ok=True)
             case ("rm", "-rf", *paths):
                 for path in paths:
                     shutil.rmtree(self.outside(path), ignore_errors=True)
@@ -71,6 +74,20 @@ class FakeMkosi:
     def copy_out(self, source: Path, target: Path) -> None:
         shutil.move(self.outside(source), target)
 
+    def make(self, *directories: Path) -> None:
+        for directory in directories:
+            self.outside(directory).mkdir(parents=True, exist_ok=True)
+
+    def share(self, source: Path, target: Path) -> None:
+        if self.outside(source).is_dir():
+            shutil.copytree(self.outside(source), self.outside(target), dirs_exist_ok=True)
+
+    def own(self, *places: Path) -> None:
+        """Everything is everybody's."""
+
+    def give_back(self, place: Path) -> None:
+        """Everything is everybody's."""
+
 
 class FakeRunner:
     """Starts a FakePlace in the scratch directory that the site made."""
@@ -82,8 +99,10 @@ class FakeRunner:
         content: Callable[[Environment], str],
         exit_code: int = 0,
         words: str = "mkosi speaks\n",
+        one_at_a_time: str | None = "a fake does one thing after the other",
         **cannot_vary: str,
     ) -> None:
+        self.one_at_a_time = one_at_a_time
         self.content = content
         self.exit_code = exit_code
         self.words = words
@@ -98,6 +117,7 @@ class FakeRunner:
             exit_code=self.exit_code,
             words=self.words,
             cannot_vary=self.cannot_vary,
+            one_at_a_time=self.one_at_a_time,
         )
         yield self.place
 

@@ -47,6 +47,18 @@ class FakeSandbox:
     def copy_out(self, source: Path, target: Path) -> None:
         self.copied.append((source, target))
 
+    def make(self, *directories: Path) -> None:
+        self.copied.extend((directory, directory) for directory in directories)
+
+    def share(self, source: Path, target: Path) -> None:
+        self.copied.append((source, target))
+
+    def own(self, *places: Path) -> None:
+        """Nobody else is there."""
+
+    def give_back(self, place: Path) -> None:
+        """Nobody else is there."""
+
 
 def in_turn(answers: Iterable[Answer]) -> Callable[[Command], Answer]:
     """Return an `answer` that plays ANSWERS one after the other, whatever is asked."""

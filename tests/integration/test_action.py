@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("CI_TOOLKIT_IMAGE", LOCAL_IMAGE)
 EVENT = ROOT / "tests/fixtures/events/github/pull_request"
 ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-(UPLOAD,) = (step["uses"] for step in ACTION["runs"]["steps"] if "uses" in step)
+UPLOAD, RESTORE, SAVE = "actions/upload-artifact", "actions/cache/restore", "actions/cache/save"
 
 REPRODUCIBLE = 'echo built > "$BUILDROOT/etc/motd"'
 LEAKY = 'uname --nodename > "$BUILDROOT/etc/built-on"'
@@ -58,9 +58,10 @@ def job(runner: None, github: FakeGitHub, tmp_path_factory: pytest.TempPathFacto
     told = {name: value for name, value in recorded.items() if name.startswith(small.CI_PREFIXES)}
     environ = small.environ()
     python = Path(sys.executable).parent  # whose python3 is one that the toolkit supports
+    temporary = tmp_path_factory.mktemp("temp")
     return Job(
         workspace=tmp_path_factory.mktemp("workspace"),
-        temporary=tmp_path_factory.mktemp("temp"),
+        temporary=temporary,
         environ={
             **environ,
             **told,
@@ -69,7 +70,8 @@ def job(runner: None, github: FakeGitHub, tmp_path_factory: pytest.TempPathFacto
             "GITHUB_EVENT_PATH": str(EVENT.with_suffix(".json")),
         },
         contexts={
-            "github": {"token": fake_github.TOKEN, "job": recorded["GITHUB_JOB"]},
+            "github": {"token": fake_github.TOKEN, "job": recorded["GITHUB_JOB"], "event_name": "pull_request"},
+            "runner": {"temp": str(temporary)},
             "strategy": {"job-index": "0"},
         },
     )
@@ -138,6 +140,34 @@ def test_a_reproducible_image_passes_without_a_comment_where_none_is_wished(run:
     assert outcome.outputs["sha256"] in outcome.summary
     assert outcome.used[UPLOAD]["name"] == "mine"
     assert len(github.server.requests) == before
+
+
+def test_a_pull_request_reads_the_package_cache_and_a_push_writes_it(
+    run: Run, job: Job, checkout: Path, tmp_path: Path
+) -> None:
+    read = run("read", REPRODUCIBLE, comment="false", command="build", cache=str(tmp_path / "cache"))
+    assert not read.failed, read.log
+    assert SAVE not in read.used
+    restored = read.used[RESTORE]
+    near, wider = restored["restore-keys"].split()
+    assert restored["key"].startswith(near) and near.startswith(wider)
+    assert restored["path"] == str(tmp_path / "cache")
+    assert (tmp_path / "cache/packages").is_dir()
+    github = job.contexts["github"]
+    assert isinstance(github, dict)
+    pushed = Job(
+        workspace=job.workspace,
+        temporary=job.temporary,
+        environ=job.environ,
+        contexts={**job.contexts, "github": github | {"event_name": "push"}},
+        steps_run=job.steps_run,
+    )
+    small.custom(job.workspace / "pushed", REPRODUCIBLE)
+    inputs = {"directory": "pushed/images", "output": "pushed-output", "command": "build", "image": IMAGE}
+    outcome = pushed.run(ACTION, checkout, inputs | {"comment": "false", "cache": str(tmp_path / "cache")})
+    job.steps_run = pushed.steps_run
+    assert not outcome.failed, outcome.log
+    assert outcome.used[SAVE] == {"path": restored["path"], "key": restored["key"]}
 
 
 def test_a_build_that_fails_is_told_in_the_summary_and_its_log_is_uploaded(job: Job, run: Run) -> None:

@@ -90,11 +90,43 @@ def test_what_is_copied_in_is_given_to_the_builds_root(tmp_path: Path, bind: boo
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/link").symlink_to("nowhere")
     place.copy_in(tmp_path / "tree", INSIDE / "deep/tree")
-    trees = (f"{tmp_path}/scratch", f"{tmp_path}/packages") if bind else (f"{INSIDE}", f"{INSIDE}/packages")
+    tree = f"{tmp_path}/scratch/deep/tree" if bind else f"{INSIDE}/deep/tree"
     assert (tmp_path / "scratch/deep/tree/link").readlink() == Path("nowhere")
     assert [one.argv for one in recorder.commands] == [
-        ("chown", "--recursive", "--no-dereference", "100000:100000", *trees)
+        ("chown", "--recursive", "--no-dereference", "100000:100000", "--", tree)
     ]
+
+
+@pytest.mark.parametrize("bind", [True, False])
+def test_the_package_cache_is_found_where_it_lies(tmp_path: Path, bind: bool) -> None:
+    recorder = Recorder()
+    place = replace(sandbox(tmp_path, recorder, bind=bind), environment=VARIED)
+    place.share(INSIDE / "packages", INSIDE / "another/packages")
+    found = (
+        (f"{tmp_path}/packages", f"{tmp_path}/scratch/another/packages")
+        if bind
+        else (f"{INSIDE}/packages", f"{INSIDE}/another/packages")
+    )
+    copy, chown = (one.argv for one in recorder.commands)
+    assert copy == ("cp", "--archive", "--update", "--no-target-directory", "--", *found)
+    assert chown == ("chown", "--recursive", "--no-dereference", "100000:100000", "--", found[1])
+
+
+def test_a_plain_users_directories_are_made_from_inside(tmp_path: Path) -> None:
+    recorder = Recorder()
+    sandbox(tmp_path, recorder, may_chown=False).make(INSIDE / "one")
+    (made,) = recorder.commands
+    assert made.argv[5:] == ("--", "mkdir", "--parents", "--", f"{INSIDE}/one")
+
+
+def test_directories_above_what_is_copied_in_may_be_searched_by_everybody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    before = os.umask(0o077)
+    try:
+        sandbox(tmp_path, Recorder()).copy_in(tmp_path / "file", INSIDE / "deep/er/file")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / "scratch" / name).stat().st_mode & 0o777 for name in ("deep", "deep/er")] == [0o755, 0o755]
 
 
 def test_a_single_file_can_be_copied_in(tmp_path: Path) -> None:
@@ -141,9 +173,8 @@ def test_on_this_machine_a_tree_goes_in_and_what_is_made_of_it_comes_out(tmp_pat
         environment = NORMAL if place.cannot_vary else VARIED
         inside = place.sandbox(environment)
         inside.copy_in(tmp_path / "tree", INSIDE / "tree")
-        script = (
-            f"cat {INSIDE}/tree/file; id -u; mkdir {INSIDE}/out; echo x > {INSIDE}/out/f; chown -R 42:42 {INSIDE}/out"
-        )
+        inside.make(INSIDE / "out")
+        script = f"cat {INSIDE}/tree/file; id -u; echo x > {INSIDE}/out/f; chown -R 42:42 {INSIDE}/out"
         completed = inside.run(Command(argv=("sh", "-ec", script)), on_line=lines.append)
         if completed.exit_code == NOT_STARTED:
             pytest.skip(f"no user namespace with every id here: {completed.stderr.strip()}")

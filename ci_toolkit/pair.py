@@ -1,0 +1,132 @@
+"""The two builds of a verification: both at once where the machine has room for that, or one after the other.
+
+At once, the second one starts as soon as the first has its package lists, takes what the first one has fetched, and so
+is some seconds behind it all the way: it fetches nothing, and its clock is another.
+"""
+
+import queue
+import re
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ci_toolkit.console import Console
+from ci_toolkit.host import room
+from ci_toolkit.host.environment import NORMAL, Environment
+from ci_toolkit.mkosi import turns
+from ci_toolkit.mkosi.build import Build
+from ci_toolkit.site import PACKAGES, Attempt, Site
+
+_FIRST: Final = "First build"
+_SECOND: Final = "Second build, in other surroundings"
+
+# The first line of mkosi's that comes after the lists were fetched; a tools tree has lists of its own before.
+_HAS_LISTS: Final = re.compile(r"\s*‣\s*(\[\S+\]\s*)?Building (?!\S*tools\b)\S+ image")
+
+
+def build(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+    """Build the image in NORMAL surroundings and in SURROUNDINGS."""
+    reason = _obstacle(site, surroundings)
+    if reason is None:
+        site.console.say("Both builds run at once")
+        return _at_once(site, surroundings)
+    site.console.say(f"One build after the other: {reason}")
+    return _in_turn(site, surroundings)
+
+
+def _obstacle(site: Site, surroundings: Environment) -> str | None:
+    """Return why the builds cannot run at once."""
+    if site.wishes.parallel == "never":
+        return "so it was asked for"
+    if surroundings.build_path == NORMAL.build_path:
+        return "both have the same path"
+    return site.place.one_at_a_time or room.obstacle(site.workshop.scratch)
+
+
+def _in_turn(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+    console = site.console
+    with console.step(_FIRST), console.foreign_output():
+        one = site.begin(NORMAL, "first")
+        first = one.run(console.foreign)
+    with console.step(_SECOND), console.foreign_output():
+        second = site.begin(surroundings, "second").after(one).run(console.foreign)
+    return first, second
+
+
+def _at_once(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+    one = site.begin(NORMAL, "first")
+    packages = Path(surroundings.build_path).parent / PACKAGES.name
+    other = site.begin(surroundings, "second", packages=packages)
+    follower = _Follower(site=site, first=one, second=other)
+    console = site.console
+
+    def hear(line: str) -> None:
+        console.foreign(line)
+        if _HAS_LISTS.match(line):
+            follower.start()
+
+    try:
+        with console.step(_FIRST), console.foreign_output():
+            first = one.run(hear)
+        follower.first_is_over.set()
+        follower.start()
+        with console.step(_SECOND), console.foreign_output():
+            return first, follower.finish(console)
+    except BaseException:
+        site.place.stop()
+        follower.join()
+        raise
+
+
+@dataclass(kw_only=True)
+class _Follower:
+    """The second build, in a thread of its own; what it says is kept until somebody listens."""
+
+    site: Site
+    first: Attempt
+    second: Attempt
+    first_is_over: threading.Event = field(default_factory=threading.Event)
+    said: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
+    thread: threading.Thread | None = None
+    built: Build | None = None
+    failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Start the build, unless it has been."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=self._work)
+            self.thread.start()
+
+    def finish(self, console: Console) -> Build:
+        """Show what was said, wait for the end, and return what was built, or raise what was raised."""
+        while (line := self.said.get()) is not None:
+            console.foreign(line)
+        if self.failure is not None:
+            raise self.failure
+        assert self.built is not None
+        return self.built
+
+    def join(self) -> None:
+        """Wait for the end, whatever it is."""
+        if self.thread is not None:
+            self.thread.join()
+
+    def _work(self) -> None:
+        try:
+            with self._turns():
+                self.built = self.second.after(self.first).run(self.said.put)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.said.put(None)
+
+    def _turns(self) -> turns.Turns:
+        workshop, target = self.site.workshop, self.second.call.packages
+        assert target is not None
+        return turns.Turns(
+            first=workshop.packages,
+            second=workshop.scratch / target.relative_to(PACKAGES.parent),
+            share=lambda: self.second.sandbox.share(PACKAGES, target),
+            first_is_over=self.first_is_over,
+        )
