@@ -6,6 +6,7 @@ exactly the suites that this mirror carries are used.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -32,7 +33,9 @@ def sandbox_tree(sandbox: Sandbox, config: ImageConfig, definition: Path, target
     security = mirror.rstrip("/").removesuffix("/debian") + "/debian-security"
     wanted = [(mirror, config.release), (mirror, f"{config.release}-updates")]
     wanted.append((security, f"{config.release}-security"))
-    carried = [(uri, suite) for uri, suite in wanted if _carries(sandbox, uri, suite)]
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda one: _carries(sandbox, *one), wanted)
+    carried = [one for one, answer in zip(wanted, answers, strict=True) if answer]
     if not carried:
         return ()
     sources = "\n".join(

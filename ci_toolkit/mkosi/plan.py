@@ -1,6 +1,7 @@
 """Decide, before anything is built, what the build is pinned to: its epoch, its seed, its package sources."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -41,8 +42,10 @@ def make(sandbox: Sandbox, call: Call, source: Source, now: float) -> Plan:
     NOW is the current time in seconds since the epoch. Raises BuildError when mkosi refuses the configuration, and
     UsageError when the epoch lies in the future: times are only ever clamped down to it.
     """
-    images = [_summary(sandbox, call) for _ in range(2)]
-    first, second = images[0][-1], images[1][-1]
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(_summary, sandbox, call) for _ in range(2)]
+        versions = list(pool.map(lambda argv: _version(sandbox, argv), TOOLS.values()))
+    first, second = (images.result()[-1] for images in asked)
     epoch = None if first.epoch is not None else source.epoch
     used_epoch = first.epoch if epoch is None else epoch
     if used_epoch is not None and used_epoch > now:
@@ -52,7 +55,7 @@ def make(sandbox: Sandbox, call: Call, source: Source, now: float) -> Plan:
         )
     seed = None if config.seed_is_set(first, second) else command.derive_seed(first, source.directory)
     facts = (
-        *((name, _version(sandbox, argv)) for name, argv in TOOLS.items()),
+        *zip(TOOLS, versions, strict=True),
         ("SOURCE_DATE_EPOCH", f"{used_epoch} ({'mkosi.conf' if epoch is None else _origin(source)})"),
         ("seed", f"{seed or first.seed} ({'mkosi.conf' if seed is None else 'derived from the configuration'})"),
     )

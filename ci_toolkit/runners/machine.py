@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -56,22 +57,27 @@ class Places:
 
 @dataclass(kw_only=True)
 class Machine:
-    """A running machine, which does one job at a time. `console` is the file that has what its kernel said."""
+    """A running machine, which does one job at a time. `console` is the file that has what its kernel said.
+
+    Another thread waits for its turn.
+    """
 
     line: socket.socket
     qemu: Background
     console: Path
     rest: bytearray = field(default_factory=bytearray)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
         """Run COMMAND as the guest's root and wait for it; see process.run. Raises HostError when the guest is gone."""
         job = Job(argv=command.argv, environment=command.environment, directory=os.fspath(command.directory or "/"))
-        with self._lost():
-            self.line.settimeout(None)
-            self.line.sendall(f"{port.encode(job)}\n".encode())
-        while (answer := self._answer()).exit_code is None:
-            if on_line is not None:
-                on_line(answer.line)
+        with self.turn:
+            with self._lost():
+                self.line.settimeout(None)
+                self.line.sendall(f"{port.encode(job)}\n".encode())
+            while (answer := self._answer()).exit_code is None:
+                if on_line is not None:
+                    on_line(answer.line)
         return Completed(command=command, exit_code=answer.exit_code, stdout=answer.stdout, stderr=answer.stderr)
 
     def wait(self, seconds: float) -> None:

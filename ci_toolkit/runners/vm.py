@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tarfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class VirtualPlace:
     request: Request
     hardware: Hardware
     seen: set[str] = field(default_factory=set)
+    copying: threading.Lock = field(default_factory=threading.Lock)
 
     one_at_a_time = "the virtual machine does one job after the other"
 
@@ -118,10 +120,11 @@ class VirtualPlace:
 
     def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
         """Run COMMAND as the machine's root, after what the caller put into the scratch directory has been copied."""
-        new = {path.name for path in self.request.scratch.iterdir()} - self.seen
-        for name in sorted(new):
-            self.copy(self.request.scratch / name, INSIDE / name)
-        self.seen |= new
+        with self.copying:
+            new = {path.name for path in self.request.scratch.iterdir()} - self.seen
+            for name in sorted(new):
+                self.copy(self.request.scratch / name, INSIDE / name)
+            self.seen |= new
         return self.machine.execute(command, on_line)
 
     def copy(self, source: Path, target: Path) -> None:
