@@ -1,4 +1,4 @@
-"""Measure `ci-toolkit compare` on real builds against `cmp`, `diff` and diffoscope: medians of whole processes."""
+"""Measure `ci-toolkit` against `cmp`, `diff`, diffoscope and plain mkosi: medians of whole processes."""
 
 import argparse
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import specimens
+from benchmarks import building, specimens
 from benchmarks.measure import Run, Task, in_turn, on_cpu, ratio, row
 
 RUNS: Final = 5
@@ -92,6 +92,24 @@ def many_files() -> None:
     print(ratio("100,000 to 25,000", many, few, "at most 4"))
 
 
+def verification() -> None:
+    """Two builds at once cost little more than one."""
+    verified, built = building.verification()
+    print(
+        row(Task(name="ci-toolkit verify", argv=()), verified),
+        row(Task(name="ci-toolkit build", argv=()), built),
+        sep="\n",
+    )
+    print(ratio("ratio", verified, built, "at most 1.4"))
+
+
+def share() -> None:
+    """The toolkit adds little to what mkosi takes by itself."""
+    ours_, theirs = building.share()
+    print(row(Task(name="ci-toolkit build", argv=()), ours_), row(Task(name="mkosi build", argv=()), theirs), sep="\n")
+    print(ratio("ratio", ours_, theirs, "at most 1.03"))
+
+
 CASES: Final[dict[str, Callable[[], None]]] = {
     "start-up": start_up,
     "identical": identical,
@@ -99,6 +117,8 @@ CASES: Final[dict[str, Callable[[], None]]] = {
     "builds": builds,
     "directories": directories,
     "many-files": many_files,
+    "verify": verification,
+    "share": share,
 }
 
 
