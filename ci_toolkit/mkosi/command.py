@@ -1,5 +1,6 @@
 """mkosi's command line and the environment it is given."""
 
+import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,13 +80,16 @@ def _definition(call: Call) -> tuple[str, ...]:
 def _command(call: Call, arguments: tuple[str, ...]) -> Command:
     return Command(
         argv=("mkosi", *arguments),
-        environment=environment(call.environment, call.epoch),
+        environment=environment(call.environment, call.epoch, call.workspace),
         directory=call.directory,
     )
 
 
-def environment(surroundings: Environment, epoch: int | None) -> Mapping[str, str]:
-    """Return the whole environment of a build: built from SURROUNDINGS, nothing inherited."""
+def environment(surroundings: Environment, epoch: int | None, workspace: Path | None = None) -> Mapping[str, str]:
+    """Return the whole environment of a build: built from SURROUNDINGS, nothing inherited.
+
+    WORKSPACE takes what the build's programs write to /var/tmp, which mkosi would put into that of the machine.
+    """
     variables = {
         **MINIMAL,
         "HOME": surroundings.home,
@@ -95,6 +99,8 @@ def environment(surroundings: Environment, epoch: int | None) -> Mapping[str, st
         "TERM": "dumb",
         "SYSTEMD_COLORS": "0",
     }
+    if workspace is not None:
+        variables["TMPDIR"] = os.fspath(workspace)
     return variables if epoch is None else {**variables, "SOURCE_DATE_EPOCH": str(epoch)}
 
 

@@ -40,7 +40,7 @@ class NamespaceSandbox:
             hostname=self.environment.hostname,
             cpus=self.environment.cpus,
             umask=self.environment.umask,
-            binds=tuple((os.fspath(outside), os.fspath(inside)) for outside, inside in self._mounts() if self.bind),
+            binds=self._binds(),
             directory=os.fspath(command.directory or INSIDE),
         )
         launch = (self.python, "-I", "-m", "ci_toolkit.runners.launch", surroundings.argument(), "--")
@@ -106,6 +106,12 @@ class NamespaceSandbox:
             raise ValueError(f"{path} is not in the subpath of {INSIDE}")
         in_packages = path.is_relative_to(INSIDE / "packages")
         return self.packages / path.relative_to(INSIDE / "packages") if in_packages else self.scratch / relative
+
+    def _binds(self) -> tuple[tuple[str, str], ...]:
+        """Return what of this machine appears in the build; a container's mounts come with what they are mounted in."""
+        if not self.bind:
+            return ((os.fspath(INSIDE), os.fspath(INSIDE)),)
+        return tuple((os.fspath(outside), os.fspath(inside)) for outside, inside in self._mounts())
 
     def _mounts(self) -> tuple[tuple[Path, Path], ...]:
         return ((self.scratch, INSIDE), (self.packages, INSIDE / "packages"))

@@ -76,11 +76,12 @@ def test_a_command_is_handed_to_launch_with_its_surroundings(tmp_path: Path) -> 
     assert (completed.command, completed.stdout, completed.stderr) == (command, "out", "err")
 
 
-def test_in_a_container_whose_mounts_are_there_nothing_is_bound(tmp_path: Path) -> None:
+def test_in_a_container_what_appears_in_the_build_comes_with_its_mounts(tmp_path: Path) -> None:
     recorder = Recorder()
     sandbox(tmp_path, recorder, bind=False).run(Command(argv=("true",), directory=Path("/somewhere")))
     surroundings = json.loads(recorder.commands[0].argv[4])
-    assert (surroundings["binds"], surroundings["directory"]) == ([], "/somewhere")
+    assert surroundings["binds"] == [[str(INSIDE), str(INSIDE)]]
+    assert surroundings["directory"] == "/somewhere"
 
 
 @pytest.mark.parametrize("bind", [True, False])
