@@ -10,8 +10,12 @@
 A verdict ("the images differ") is a result, never an exception: exit code 1 belongs to the fail policy.
 """
 
+import errno
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+# What an OSError says of a full disk.
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ExitCode(IntEnum):

@@ -53,12 +53,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """What a command left: its exit code (128 + N when signal N ended it) and what it wrote."""
+    """What a command left: its exit code (128 + N when signal N ended it) and what it wrote.
+
+    `late` tells that it was ended because it took too long; it may have ended with 124 by itself.
+    """
 
     command: Command
     exit_code: int
     stdout: str
     stderr: str
+    late: bool = False
 
     @property
     def ok(self) -> bool:
@@ -68,8 +72,17 @@ class Completed:
 class Sandbox(Protocol):
     """A place to build in, open until its context ends."""
 
-    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
-        """Run COMMAND inside; ON_LINE is given each line of stderr (and stdout) as it comes."""
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Completed:
+        """Run COMMAND inside; ON_LINE is given each line of stderr (and stdout) as it comes.
+
+        One that takes longer than `timeout_seconds` is ended with all that it started, and so, maybe, is the place.
+        """
 
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy the tree or file SOURCE of this machine to TARGET inside."""
@@ -101,8 +114,8 @@ def run(
     """Run COMMAND on this machine and wait for it, or end it when STOPPED is set by another thread.
 
     A program that is not there ends with exit code 127 and a reason in `stderr`, as a shell would say it; one that
-    takes longer than `timeout_seconds` is ended with its children, exit code 124. An interrupt ends the children first,
-    and so does an exception of ON_LINE, which is raised here; ON_LINE is called for one line at a time.
+    takes longer than `timeout_seconds` is ended with its children, exit code 124, and `late`. An interrupt ends the
+    children first, and so does an exception of ON_LINE, which is raised here; ON_LINE is called for one line at a time.
     """
     try:
         child = subprocess.Popen(
@@ -202,6 +215,7 @@ def _wait(
         exit_code=code if code >= 0 else 128 - code,
         stdout="".join(listener.collected["stdout"]),
         stderr="".join(listener.collected["stderr"]),
+        late=late,
     )
 
 

@@ -69,6 +69,12 @@ SETTINGS: Final = (
         help="Whether both builds of verify run at once; auto where processors, memory and disk allow it.",
     ),
     Setting(
+        name="time-limit",
+        default="auto",
+        metavar="MINUTES",
+        help="How many minutes one build may take; auto: 120, and 600 where a machine is emulated; none: any number.",
+    ),
+    Setting(
         name="fail-on",
         default="any",
         choices=("any", "unexplained", "never"),

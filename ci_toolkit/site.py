@@ -20,7 +20,7 @@ from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.process import Command, Sandbox
-from ci_toolkit.runners import choose
+from ci_toolkit.runners import choose, limit
 from ci_toolkit.runners.runner import INSIDE, Place, Request
 from ci_toolkit.workshop import Workshop, open_workshop
 
@@ -38,7 +38,7 @@ class Wishes:
     """What the caller asks for; `directory` holds the definition, `vary` names the second build's differences.
 
     `cache` is where fetched packages are kept, by default the user's own place for it; `deep` lets diffoscope look into
-    what no rule explains; `parallel` is the setting of that name.
+    what no rule explains; `parallel` is the setting of that name; `time_limit` is read by runners.limit.
     """
 
     directory: Path
@@ -50,11 +50,12 @@ class Wishes:
     cache: Path | None = None
     deep: bool = False
     parallel: str = "auto"
+    time_limit: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with."""
+    """Everything one run builds with; one build may take `minutes`."""
 
     wishes: Wishes
     workshop: Workshop
@@ -63,6 +64,7 @@ class Site:
     call: Call
     plan: Plan
     console: Console
+    minutes: float | None = None
 
     def build(self, surroundings: Environment, name: str) -> Build:
         """Build the image in SURROUNDINGS and move its files to the staging directory."""
@@ -145,9 +147,11 @@ class Attempt:
         log, target = staged / f"{self.name}.log", staged / self.name
         started = time.time()
         try:
-            seconds = building.run(self.sandbox, self.call, log, listen)
+            seconds = building.run(self.sandbox, self.call, log, listen, self.site.minutes)
         except BuildError as error:
-            raise BuildError(error.message, hint=f"The whole log: {self.site.workshop.rescue(log)}") from error
+            next_step = f"{error.hint} " if error.hint else ""
+            whole = f"The whole log: {self.site.workshop.rescue(log)}"
+            raise BuildError(error.message, hint=f"{next_step}{whole}") from error
         self.sandbox.copy_out(self.place / "output", target)
         left = (*(self.place / name for name in _LEFT), Path(self.call.environment.home))
         self.sandbox.run(Command(argv=("rm", "-rf", *map(os.fspath, left))))
@@ -206,7 +210,8 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         environment=NORMAL,
         epoch=None,
     )
-    decided = plan.make(sandbox, call, definition, time.time())
+    minutes = limit.minutes(wishes.time_limit, emulated=place.emulated)
+    decided = plan.make(sandbox, call, definition, time.time(), minutes)
     given = workshop.scratch / _GIVEN
     normal.write(given)
     suites = machine.sandbox_tree(sandbox, decided.config, given / "definition", given / "machine")
@@ -220,4 +225,5 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         call=call,
         plan=decided,
         console=console,
+        minutes=minutes,
     )

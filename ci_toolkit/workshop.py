@@ -1,10 +1,13 @@
 """The directories of one run: a scratch directory beside the output, the package cache, and an output that is whole."""
 
+import contextlib
 import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit.console import Console
-from ci_toolkit.errors import HostError, UsageError
+from ci_toolkit.errors import FULL, BuildError, HostError, UsageError
 from ci_toolkit.mkosi.source import MARK, RUN
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+# How long a directory of a run may be there before its run has locked it.
+_YOUNG_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +98,15 @@ def open_workshop(
     Packages are kept in CACHE, which is tidied then, or in the user's own cache, which other definitions share.
 
     Raises UsageError when OUTPUT holds files that the toolkit did not put there, HostError when nothing can be written
-    there or, also later, when the file system is full.
+    there, and BuildError when, also later, the file system is full.
     """
     try:
         output = output.resolve()
         _check(output)
         output.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(output)
         base = _base(output)
+        held = _lock(base)
     except OSError as error:
         raise HostError(
             f"{error.filename or output}: {error.strerror}", hint="Name an --output that can be written."
@@ -117,13 +123,16 @@ def open_workshop(
     except OSError as error:
         if not _is_full(error):
             raise
-        where = f": {error.filename}" if error.filename else ""
+        # Of a copy that fails, the first name is that of the source.
+        name = error.filename2 or error.filename
+        where = f": {name}" if name else ""
         hint = f"Free space, or name an --output on a larger file system than that of {output.parent}."
-        raise HostError(f"the disk is full{where}", hint=hint) from error
+        raise BuildError(f"the disk is full{where}", hint=hint) from error
     finally:
         shutil.rmtree(base, ignore_errors=True)
         if base.exists():
             console.warn(f"{base} could not be removed whole", hint="Some files in it belong to another user.")
+        os.close(held)
 
 
 def _check(output: Path) -> None:
@@ -146,10 +155,40 @@ def _base(output: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=RUN, dir=output))
 
 
+def _sweep(output: Path) -> None:
+    """Remove the directories that runs for OUTPUT, or for another beside it, left when they were killed.
+
+    A run holds a lock on its own as long as it lives. One that is younger may not have got that far.
+    """
+    for place in (output.parent, output):
+        for path in place.glob(f"{RUN}*"):
+            with contextlib.suppress(OSError):
+                found = path.lstat()
+                old = found.st_mtime < time.time() - _YOUNG_SECONDS
+                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or not old:
+                    continue
+                held = _lock(path)
+                try:
+                    shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(held)
+
+
+def _lock(directory: Path) -> int:
+    """Lock DIRECTORY and return its descriptor, with which the lock goes. Raises OSError where a living run has it."""
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held
+
+
 def _is_full(error: OSError) -> bool:
     """Tell whether ERROR, which may be shutil's list of what went wrong, comes from a full disk."""
-    return error.errno in _FULL or (
-        isinstance(error, shutil.Error) and any(os.strerror(number) in str(error) for number in _FULL)
+    return error.errno in FULL or (
+        isinstance(error, shutil.Error) and any(os.strerror(number) in str(error) for number in FULL)
     )
 
 

@@ -5,13 +5,14 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ci_toolkit.console import Console
-from ci_toolkit.errors import HostError, UsageError
+from ci_toolkit.errors import BuildError, HostError, UsageError
 from ci_toolkit.mkosi.source import MARK
 from ci_toolkit.workshop import Workshop, open_workshop
 
@@ -109,6 +110,43 @@ def test_a_directory_that_holds_foreign_files_is_refused_and_left_alone(tmp_path
     assert below(tmp_path) == {"output": None, "output/thesis.txt": "years of work"}
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    """Killed as by the kernel: nothing of it can tidy up."""
+    program = """
+import io, os, signal, sys, pathlib
+from ci_toolkit.console import Console
+from ci_toolkit.workshop import open_workshop
+with open_workshop(pathlib.Path(sys.argv[1]), {}, Console(narration=io.StringIO())) as workshop:
+    (workshop.staged / "image.raw").write_text("half")
+    print(workshop.staged.parent, flush=True)
+    sys.stdin.read()
+"""
+    argv = (sys.executable, "-c", program, str(tmp_path / "output"))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        left = Path(run.stdout.readline().strip())
+        os.utime(left, (0, 0))
+        produce(tmp_path / "other", "beside it")
+        assert (left / "staged/image.raw").exists(), "a living run keeps its files"
+        run.kill()
+    assert left.exists()
+    os.utime(left, (0, 0))
+    produce(tmp_path / "output", "image")
+    assert not left.exists()
+
+
+def test_a_directory_that_is_new_or_not_one_is_not_swept(tmp_path: Path) -> None:
+    (tmp_path / ".ci-toolkit-new").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").touch()
+    (tmp_path / ".ci-toolkit-link").symlink_to("elsewhere")
+    os.utime(tmp_path / ".ci-toolkit-link", (0, 0), follow_symlinks=False)
+    os.utime(tmp_path / "elsewhere", (0, 0))
+    produce(tmp_path / "output", "image")
+    assert (tmp_path / ".ci-toolkit-new").exists()
+    assert (tmp_path / "elsewhere/file").exists()
+
+
 def test_what_an_ended_run_left_behind_is_not_taken_for_a_foreign_file(tmp_path: Path) -> None:
     (tmp_path / "output/.ci-toolkit-abcdefgh").mkdir(parents=True)
     produce(tmp_path / "output", "image")
@@ -164,7 +202,10 @@ def test_an_interrupt_between_the_two_steps_of_publishing_keeps_the_old_output(
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tiny_disk: Path) -> None:
-    with pytest.raises(HostError, match="disk is full") as full, open_workshop(tiny_disk / "output", {}, QUIET) as shop:
+    with (
+        pytest.raises(BuildError, match="disk is full") as full,
+        open_workshop(tiny_disk / "output", {}, QUIET) as shop,
+    ):
         (shop.staged / "image.raw").write_bytes(bytes(100_000))
     assert full.value.hint is not None and str(tiny_disk) in full.value.hint
     assert below(tiny_disk) == {}
@@ -173,7 +214,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tiny_disk: Path) -> None:
 def test_a_disk_that_fills_up_while_a_tree_is_copied_is_told_too(tiny_disk: Path, tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/large").write_bytes(bytes(100_000))
-    with pytest.raises(HostError, match="disk is full"), open_workshop(tiny_disk / "output", {}, QUIET) as workshop:
+    with pytest.raises(BuildError, match="disk is full"), open_workshop(tiny_disk / "output", {}, QUIET) as workshop:
         shutil.copytree(tmp_path / "tree", workshop.scratch / "tree")
 
 

@@ -1,6 +1,5 @@
 """The command itself: finds the verb, turns errors into exit codes, and is the only reader of the environment."""
 
-import errno
 import gc
 import importlib
 import os
@@ -14,7 +13,7 @@ from typing import Final
 import click
 
 from ci_toolkit.console import Console
-from ci_toolkit.errors import ExitCode, ToolkitError
+from ci_toolkit.errors import FULL, ExitCode, ToolkitError
 
 # Verb -> (module, what it does). Modules are loaded when their verb is called, so that --help stays quick.
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
@@ -37,8 +36,6 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "action": ("ci_toolkit.cli.action", "Do what the CI's variables ask for: the entrypoint of the action."),
     "seccomp": ("ci_toolkit.cli.seccomp", "Print the seccomp profile under which a container may build."),
 }
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 # Ctrl-C, a job that is cancelled, a terminal that is closed.
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -108,7 +105,7 @@ def run(arguments: list[str] | None = None) -> int:
         console.error(
             f"{error.strerror or error}{where}", hint="Free space or mend the permissions, then run it again."
         )
-        return ExitCode.HOST if error.errno in _FULL else ExitCode.UNREADABLE
+        return ExitCode.HOST if error.errno in FULL else ExitCode.UNREADABLE
     return code if isinstance(code, int) else ExitCode.FINE
 
 

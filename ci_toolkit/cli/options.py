@@ -66,11 +66,14 @@ def wishes(
 ) -> "Wishes":
     """Join the command line (GIVEN), the CI's inputs and the defaults to what the pipeline is asked for."""
     from ci_toolkit.host.environment import parse_vary
+    from ci_toolkit.runners import limit
     from ci_toolkit.site import Wishes
 
     def chosen(name: str) -> str:
-        return given.get(name) or settings.value(name, environ)
+        return given.get(name.replace("-", "_")) or settings.value(name, environ)
 
+    time_limit = chosen("time-limit").strip()
+    limit.minutes(time_limit, emulated=False)  # refused now, not when all is ready
     try:
         more = tuple(shlex.split(settings.value("mkosi-args", environ)))
     except ValueError as error:
@@ -84,4 +87,5 @@ def wishes(
         vary=parse_vary(chosen("vary")),
         parallel=chosen("parallel"),
         mkosi_arguments=(*more, *mkosi_arguments),
+        time_limit=time_limit,
     )

@@ -6,11 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from ci_toolkit.errors import BuildError
+from ci_toolkit.errors import FULL, BuildError
 from ci_toolkit.mkosi import command, complaint
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.process import Sandbox
+
+_FULL_DISK: Final = "Free space, or name an --output on a larger file system."
+_LATE: Final = "Give it longer with --time-limit, or see in the log what it waits for."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +42,54 @@ class Build:
         return next(artefact for artefact in self.artefacts if artefact.name == self.image)
 
 
-def run(sandbox: Sandbox, call: Call, log: Path, listen: Callable[[str], None]) -> float:
+def run(sandbox: Sandbox, call: Call, log: Path, listen: Callable[[str], None], minutes: float | None = None) -> float:
     """Build the image that CALL asks for, write all that mkosi says to LOG, and return the seconds it took.
 
-    LISTEN is given each line of it.
-
-    Raises BuildError with mkosi's last words.
+    LISTEN is given each line of it. One that takes longer than MINUTES is ended. Raises BuildError with the fault, as
+    far as it is known, and mkosi's last words.
     """
     started = time.monotonic()
     last: deque[str] = deque(maxlen=200)
-    with log.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    seconds = None if minutes is None else minutes * 60
+    try:
+        with log.open("w", encoding="utf-8", errors="backslashreplace") as file:
 
-        def take(line: str) -> None:
-            file.write(line)
-            last.append(line)
-            listen(line)
+            def take(line: str) -> None:
+                last.append(line)
+                listen(line)
+                file.write(line)
 
-        completed = sandbox.run(command.build(call), on_line=take)
+            completed = sandbox.run(command.build(call), on_line=take, timeout_seconds=seconds)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        words = _last_words(last, "")
+        raise BuildError(f"the disk is full: there is no room for the log\n{words}", hint=_FULL_DISK) from error
+    except BuildError as error:  # the place is gone
+        raise BuildError(f"{error.message}\n{_last_words(last, '')}", hint=error.hint) from error
+    if minutes is not None and completed.late:
+        raise BuildError(f"{still_running(minutes)}\n{_last_words(last, '')}", hint=_LATE)
     if not completed.ok:
-        said = list(last)
-        words = "".join(said[-complaint.LAST :]).strip() or "(it said nothing)"
-        why = complaint.find(said)
-        first = f"mkosi failed with exit code {completed.exit_code}:" + (f" {why}" if why else "")
-        raise BuildError(f"{first}\n{words}", hint=f"The whole log: {log}")
+        # As mkosi says it of the programs that it starts; it may have been killed itself.
+        why = complaint.find([*last, f"returned non-zero exit code {completed.exit_code}"])
+        first = f"mkosi failed with exit code {completed.exit_code}:" + (f" {why.sentence}" if why else "")
+        words = _last_words(last, why.line if why else "")
+        raise BuildError(f"{first}\n{words}", hint=why.hint if why else None)
     return time.monotonic() - started
+
+
+def still_running(minutes: float) -> str:
+    """Return the sentence for a mkosi that took longer than MINUTES."""
+    return f"mkosi was still running after {minutes:g} minute{'' if minutes == 1 else 's'} (time-limit)"
+
+
+def _last_words(said: Iterable[str], line: str) -> str:
+    """Return the end of what was SAID, and LINE before it where it is further up."""
+    lines = [one.rstrip("\r\n") for one in said]
+    end = lines[-complaint.LAST :]
+    if line in (one.strip() for one in lines[: -complaint.LAST]) and line not in (one.strip() for one in end):
+        end = [line, "…", *end]
+    return "\n".join(end).strip() or "(it said nothing)"
 
 
 def collect(directory: Path, image: str) -> tuple[Artefact, ...]:

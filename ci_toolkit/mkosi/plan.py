@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit.errors import BuildError, UsageError
-from ci_toolkit.mkosi import command, complaint, config
+from ci_toolkit.mkosi import build, command, complaint, config
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.config import ImageConfig
 from ci_toolkit.mkosi.source import Source
@@ -36,14 +36,15 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def make(sandbox: Sandbox, call: Call, source: Source, now: float) -> Plan:
+def make(sandbox: Sandbox, call: Call, source: Source, now: float, minutes: float | None = None) -> Plan:
     """Ask mkosi what CALL would build and decide what it leaves open.
 
-    NOW is the current time in seconds since the epoch. Raises BuildError when mkosi refuses the configuration, and
-    UsageError when the epoch lies in the future: times are only ever clamped down to it.
+    NOW is the current time in seconds since the epoch; mkosi, which may run the definition's own scripts for it, gets
+    MINUTES. Raises BuildError when it refuses the configuration or takes longer, and UsageError when the epoch lies in
+    the future: times are only ever clamped down to it.
     """
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(_summary, sandbox, call) for _ in range(2)]
+        asked = [pool.submit(_summary, sandbox, call, minutes) for _ in range(2)]
         versions = list(pool.map(lambda argv: _version(sandbox, argv), TOOLS.values()))
     first, second = (images.result()[-1] for images in asked)
     epoch = None if first.epoch is not None else source.epoch
@@ -67,11 +68,17 @@ def apply(plan: Plan, call: Call) -> Call:
     return replace(call, epoch=plan.epoch, seed=plan.seed)
 
 
-def _summary(sandbox: Sandbox, call: Call) -> tuple[ImageConfig, ...]:
-    completed = sandbox.run(command.summary(call))
+def _summary(sandbox: Sandbox, call: Call, minutes: float | None) -> tuple[ImageConfig, ...]:
+    completed = sandbox.run(command.summary(call), timeout_seconds=None if minutes is None else minutes * 60)
+    if minutes is not None and completed.late:
+        raise BuildError(
+            f"{build.still_running(minutes)}, reading the configuration",
+            hint="Does mkosi.configure wait for something?",
+        )
     if not completed.ok:
         said = completed.stderr.strip()
-        words = complaint.find(said.splitlines()) or said or f"exit code {completed.exit_code}"
+        found = complaint.find(said.splitlines())
+        words = (found and found.sentence) or said or f"exit code {completed.exit_code}"
         raise BuildError(
             f"mkosi refuses the configuration: {words}", hint='Mend mkosi.conf, or the arguments that follow "--".'
         )

@@ -2,14 +2,15 @@
 
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ci_toolkit import settings
-from ci_toolkit.errors import HostError
+from ci_toolkit.errors import BuildError, HostError
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import Environment
 from ci_toolkit.process import Command, Completed
@@ -29,6 +30,11 @@ PYTHON: Final = "/opt/ci-toolkit/bin/python"
 
 # On each container of a run, with a value of its own, so that one that was interrupted finds all of them.
 RUN_LABEL: Final = "org.archlinux.ci-toolkit.run"
+
+# What the engine answers for a container that is not there any more, and for one that is being removed.
+_GONE: Final = 404
+_BUSY: Final = 409
+_REMOVAL_SECONDS: Final = 10
 
 # A part of what Docker gives every container; nothing is added. SETUID, SETGID and SETFCAP are what the kernel asks
 # of the one who writes an id map; the others hand the build's files to its root and back.
@@ -59,8 +65,11 @@ def start(request: Request) -> Iterator["ContainerPlace"]:
         try:
             with _refusals():
                 container = _create(client, image, profile, labels, request)
+                # It goes on for as long as this is open, and this closes with us, however we end.
+                leash = container.attach_socket(params={"stdin": 1, "stream": 1})
                 container.start()
-            yield ContainerPlace(container=container, image=image, request=request)
+            with closing(leash):
+                yield ContainerPlace(container=container, image=image, request=request)
         finally:
             # Before the files go: an interrupted build must not go on writing meanwhile.
             _take_away(client, labels, request)
@@ -88,9 +97,22 @@ def _take_away(client: "DockerClient", labels: Mapping[str, str], request: Reque
     try:
         with _refusals():
             for container in client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True):
-                container.remove(force=True, v=True)
+                _remove(container)
     except HostError as error:
         request.console.warn(f"a container of the build is not gone: {error.message}")
+
+
+def _remove(container: "Container") -> None:
+    """Remove CONTAINER, which the engine may be doing already, since it ended."""
+    from docker.errors import APIError
+
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in (_GONE, _BUSY):
+            raise
+        if error.status_code == _BUSY:
+            container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
 
 
 def _image(client: "DockerClient", request: Request) -> str:
@@ -133,7 +155,10 @@ def _create(
         security.append("apparmor=unconfined")
     return client.containers.create(
         image,
-        entrypoint=["sleep", "infinity"],
+        # Which ends with its input, and the container with it.
+        entrypoint=["cat"],
+        stdin_open=True,
+        auto_remove=True,
         init=True,
         cap_drop=["ALL"],
         cap_add=list(CAPABILITIES),
@@ -189,6 +214,10 @@ class ContainerPlace:
         return {}
 
     @property
+    def emulated(self) -> bool:
+        return False
+
+    @property
     def description(self) -> str:
         return f"container: {self.image}, not privileged, capabilities {', '.join(CAPABILITIES)}"
 
@@ -209,15 +238,20 @@ class ContainerPlace:
             may_chown=True,
         )
 
-    def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
-        """Run COMMAND as the container's root and wait for it; see process.run. Raises HostError when it is gone."""
+    def execute(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
+    ) -> Completed:
+        """Run COMMAND as the container's root and wait for it; see process.run. Raises HostError when it is gone.
+
+        Of one that is late the whole container is ended.
+        """
         client = self.container.client
         assert client is not None
         api = client.api
         # The engine would add the image's own environment.
         variables = (f"{name}={value}" for name, value in command.environment.items())
         streams = (_Lines(on_line=on_line), _Lines(on_line=on_line))
-        with _refusals():
+        with _refusals(), self._ended_after(timeout_seconds) as late:
             started = api.exec_create(
                 self.container.id,
                 ["env", "--ignore-environment", *variables, *command.argv],
@@ -226,11 +260,45 @@ class ContainerPlace:
             for chunks in api.exec_start(started["Id"], stream=True, demux=True):
                 for lines, chunk in zip(streams, chunks, strict=True):
                     lines.feed(chunk or b"")
-            exit_code = api.exec_inspect(started["Id"])["ExitCode"]
-        if exit_code is None:
-            raise HostError("the build's container ended before the build", hint="Did it run out of memory?")
+        exit_code = 124 if late.is_set() else self._exit_code(started["Id"])
         stdout, stderr = (lines.close() for lines in streams)
-        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr)
+        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr, late=late.is_set())
+
+    def _exit_code(self, executed: str) -> int:
+        """Return the exit code of what was EXECUTED. Raises BuildError where it was not that which ended."""
+        from docker.errors import NotFound
+
+        client = self.container.client
+        assert client is not None
+        code = None
+        with _refusals(), suppress(NotFound):  # it is removed when it ends
+            code = client.api.exec_inspect(executed)["ExitCode"]
+        if code is None:
+            raise BuildError("the build's container ended before the build", hint="Did it run out of memory?")
+        return int(code)
+
+    @contextmanager
+    def _ended_after(self, seconds: float | None) -> Iterator[threading.Event]:
+        """End the container when the context takes longer than SECONDS, which the event then tells."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            try:
+                with _refusals():
+                    _remove(self.container)
+            except HostError as error:
+                self.request.console.warn(f"the build's container could not be ended: {error.message}")
+
+        timer = None if seconds is None else threading.Timer(seconds, end)
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield late
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 @dataclass(kw_only=True)

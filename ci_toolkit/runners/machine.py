@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit import process
-from ci_toolkit.errors import HostError
+from ci_toolkit.errors import BuildError, HostError, ToolkitError
 from ci_toolkit.host import virtual
 from ci_toolkit.host.kvm import MACHINES
 from ci_toolkit.host.tools import emulator
@@ -24,6 +24,8 @@ from ci_toolkit.runners.runner import INSIDE
 
 # From the start of QEMU to the guest's first word; an emulated processor on a busy machine is slow.
 SECONDS: Final = {"kvm": 60.0, "tcg": 300.0}
+# It ends when we do, however that was (util-linux).
+_LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 _SOCKET_SECONDS: Final = 10.0
 _END_SECONDS: Final = 5.0
 _LAST_LINES: Final = 8
@@ -68,22 +70,36 @@ class Machine:
     rest: bytearray = field(default_factory=bytearray)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
-        """Run COMMAND as the guest's root and wait for it; see process.run. Raises HostError when the guest is gone."""
+    def execute(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None = None
+    ) -> Completed:
+        """Run COMMAND as the guest's root and wait for it; see process.run. Raises BuildError when the guest is gone.
+
+        One that is late goes on until the machine is switched off.
+        """
+        end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         job = Job(argv=command.argv, environment=command.environment, directory=os.fspath(command.directory or "/"))
         with self.turn:
             with self._lost():
                 self.line.settimeout(None)
                 self.line.sendall(f"{port.encode(job)}\n".encode())
-            while (answer := self._answer()).exit_code is None:
-                if on_line is not None:
-                    on_line(answer.line)
+            try:
+                while (answer := self._answer(end)).exit_code is None:
+                    if on_line is not None:
+                        on_line(answer.line)
+            except TimeoutError:
+                return Completed(command=command, exit_code=124, stdout="", stderr="", late=True)
         return Completed(command=command, exit_code=answer.exit_code, stdout=answer.stdout, stderr=answer.stderr)
 
     def wait(self, seconds: float) -> None:
         """Wait for the guest's first word. Raises HostError when it does not come within SECONDS."""
-        self.line.settimeout(seconds)
-        self._answer()
+        try:
+            self._answer(time.monotonic() + seconds, HostError)
+        except TimeoutError as error:
+            raise HostError(
+                f"the virtual machine did not come up; the last it said:\n{self.last_words()}",
+                hint="See `ci-toolkit doctor`.",
+            ) from error
 
     def stop(self) -> None:
         """Say no more, upon which the guest switches itself off."""
@@ -96,9 +112,14 @@ class Machine:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
 
-    def _answer(self) -> Answer:
-        with self._lost():
+    def _answer(self, deadline: float | None, gone: type[ToolkitError] = BuildError) -> Answer:
+        """Wait for an answer until DEADLINE, of the monotonic clock. Raises TimeoutError then, GONE without a guest."""
+        with self._lost(gone):
             while (end := self.rest.find(b"\n")) < 0:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                self.line.settimeout(left)
                 chunk = self.line.recv(1 << 16)
                 if not chunk:
                     raise ConnectionResetError("it has ended")
@@ -108,17 +129,14 @@ class Machine:
             return port.answer(said)
 
     @contextmanager
-    def _lost(self) -> Iterator[None]:
+    def _lost(self, gone: type[ToolkitError] = BuildError) -> Iterator[None]:
         try:
             yield
-        except TimeoutError as error:
-            raise HostError(
-                f"the virtual machine did not come up; the last it said:\n{self.last_words()}",
-                hint="See `ci-toolkit doctor`.",
-            ) from error
+        except TimeoutError:
+            raise
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise HostError(
-                f"the virtual machine is gone ({error}); the last it said:\n{self.last_words()}",
+            raise gone(
+                f"the virtual machine is gone ({error}); the last its kernel said:\n{self.last_words()}",
                 hint="Did it run out of memory?",
             ) from error
 
@@ -130,8 +148,10 @@ def boot(hardware: Hardware, *, share: Path, directory: Path) -> Iterator[Machin
     DIRECTORY takes its disk and its logs. Raises HostError when it does not come up.
     """
     with ExitStack() as stack:
-        # The path of a socket may have 107 bytes.
-        sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ci-toolkit-", dir="/tmp")))
+        # The path of a socket may have 107 bytes; none is needed any more when all are connected.
+        until_connected = stack.enter_context(ExitStack())
+        temporary = tempfile.TemporaryDirectory(prefix="ci-toolkit-", dir="/tmp", ignore_cleanup_errors=True)
+        sockets = Path(until_connected.enter_context(temporary))
         places = Places(sockets=sockets, disk=directory / "disk", console=directory / "console.log")
         for tag, place, options in (
             (port.ROOT, Path("/"), ("--readonly", "--cache=always")),
@@ -139,7 +159,7 @@ def boot(hardware: Hardware, *, share: Path, directory: Path) -> Iterator[Machin
         ):
             argv = virtual.virtiofsd(hardware.virtiofsd, socket=sockets / tag, directory=place)
             log = directory / f"{tag}.log"
-            daemon = stack.enter_context(process.background(Command(argv=(*argv, *options)), log))
+            daemon = stack.enter_context(process.background(Command(argv=(*_LEASH, *argv, *options)), log))
             _appears(sockets / tag, daemon, log)
         with places.disk.open("wb") as disk:
             disk.truncate(hardware.disk)
@@ -151,6 +171,7 @@ def boot(hardware: Hardware, *, share: Path, directory: Path) -> Iterator[Machin
         line.connect(os.fspath(sockets / "port"))
         machine = Machine(line=line, qemu=qemu, console=places.console)
         machine.wait(SECONDS[hardware.accelerator])
+        until_connected.close()
         yield machine
         # It switches itself off when nobody listens any more; what is interrupted is ended without asking.
         line.close()
@@ -166,6 +187,7 @@ def command(hardware: Hardware, told: Boot, places: Places) -> Command:
     threads = ",thread=multi" if hardware.accelerator == "tcg" else ""
     return Command(
         argv=(
+            *_LEASH,
             emulator(os.uname().machine),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-machine", f"{kind},memory-backend=memory", "-accel", f"{hardware.accelerator}{threads}"),

@@ -119,6 +119,4 @@ def _mount(
     words = (os.fsencode(source), os.fsencode(target), kind.encode() or None, flags, options.encode() or None)
     if libc.mount(*words) != 0:
         where = target.relative_to(_BASE)
-        raise OSError(
-            ctypes.get_errno(), f"mount of {called or source} on /{where}: {os.strerror(ctypes.get_errno())}"
-        )
+        raise OSError(ctypes.get_errno(), f"mount of {called or source} on /{where}: {os.strerror(ctypes.get_errno())}")

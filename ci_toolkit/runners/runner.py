@@ -52,6 +52,10 @@ class Place(Protocol):
         """The variations that this place cannot give, each with its reason."""
 
     @property
+    def emulated(self) -> bool:
+        """Whether its processors are, so that all takes longer."""
+
+    @property
     def description(self) -> str:
         """One line for the report."""
 

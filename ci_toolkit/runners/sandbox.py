@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci_toolkit.errors import HostError
@@ -12,7 +12,8 @@ from ci_toolkit.process import MINIMAL, Command, Completed
 from ci_toolkit.runners.launch import Surroundings
 from ci_toolkit.runners.runner import INSIDE
 
-Execute = Callable[[Command, Callable[[str], None] | None], Completed]
+# A command, who is given its lines, and how many seconds it may take; see process.run.
+Execute = Callable[[Command, Callable[[str], None] | None, float | None], Completed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,13 @@ class NamespaceSandbox:
     bind: bool
     may_chown: bool
 
-    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Completed:
         """Run COMMAND as root of the namespace; see process.Sandbox."""
         surroundings = Surroundings(
             first_id=self.environment.first_id,
@@ -45,13 +52,7 @@ class NamespaceSandbox:
         )
         launch = (self.python, "-I", "-m", "ci_toolkit.runners.launch", surroundings.argument(), "--")
         started = Command(argv=(*launch, *command.argv), environment=dict(command.environment), secrets=command.secrets)
-        completed = self.execute(started, on_line)
-        return Completed(
-            command=command,
-            exit_code=completed.exit_code,
-            stdout=completed.stdout,
-            stderr=completed.stderr,
-        )
+        return replace(self.execute(started, on_line, timeout_seconds), command=command)
 
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE to TARGET (a path inside) and give everything there to the build's root."""
@@ -95,7 +96,7 @@ class NamespaceSandbox:
         """Do what WORDS say with PLACES, as who may change owners: who called, or else the build's root."""
         seen = [os.fspath(self._outside(place) if self.may_chown and self.bind else place) for place in places]
         command = Command(argv=(*words, "--", *seen), environment=MINIMAL)
-        completed = self.execute(command, None) if self.may_chown else self.run(command)
+        completed = self.execute(command, None, None) if self.may_chown else self.run(command)
         if not completed.ok:
             raise HostError(f"{command.shown()} failed: {completed.stderr.strip()}", hint="See `ci-toolkit doctor`.")
 

@@ -3,14 +3,14 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ci_toolkit import process
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import NORMAL, Environment
-from ci_toolkit.process import Command
+from ci_toolkit.process import Command, Completed
 from ci_toolkit.runners.runner import EMPTY, Request
 from ci_toolkit.runners.sandbox import NamespaceSandbox
 
@@ -27,6 +27,8 @@ def obstacles(capabilities: Capabilities) -> tuple[str, ...]:
 @contextmanager
 def start(request: Request) -> Iterator["UnprivilegedPlace"]:
     """Open the place; its scratch directory is emptied from inside, where every id can be removed."""
+    # Where the package cache appears; not every root of a build may make a directory there.
+    (request.scratch / "packages").mkdir()
     place = UnprivilegedPlace(request=request)
     try:
         yield place
@@ -55,6 +57,10 @@ class UnprivilegedPlace:
         return {"uid": "a plain user's namespace always maps root to that user"}
 
     @property
+    def emulated(self) -> bool:
+        return False
+
+    @property
     def description(self) -> str:
         who = "root without CAP_SYS_ADMIN needed" if self.may_chown else f"user {os.geteuid()}, newuidmap"
         return f"unprivileged: user namespace with 65,536 ids ({who})"
@@ -63,7 +69,7 @@ class UnprivilegedPlace:
         """Return a sandbox on this machine with the surroundings ENVIRONMENT."""
         return NamespaceSandbox(
             environment=environment,
-            execute=lambda command, on_line: process.run(command, on_line=on_line, stopped=self.stopped),
+            execute=self._execute,
             python=sys.executable,
             scratch=self.request.scratch,
             packages=self.request.packages,
@@ -74,3 +80,8 @@ class UnprivilegedPlace:
     def stop(self) -> None:
         """End every program that runs here."""
         self.stopped.set()
+
+    def _execute(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
+    ) -> Completed:
+        return process.run(command, on_line=on_line, timeout_seconds=timeout_seconds, stopped=self.stopped)

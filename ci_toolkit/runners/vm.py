@@ -98,9 +98,13 @@ class VirtualPlace:
         return {}
 
     @property
+    def emulated(self) -> bool:
+        return self.hardware.accelerator != "kvm"
+
+    @property
     def description(self) -> str:
         hardware = self.hardware
-        how = "KVM" if hardware.accelerator == "kvm" else "emulated"
+        how = "emulated" if self.emulated else "KVM"
         return f"vm: QEMU, {how}, {hardware.cpus} processors, {hardware.memory >> 20} MiB"
 
     def sandbox(self, environment: Environment) -> "VirtualSandbox":
@@ -118,14 +122,16 @@ class VirtualPlace:
             ),
         )
 
-    def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
+    def execute(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
+    ) -> Completed:
         """Run COMMAND as the machine's root, after what the caller put into the scratch directory has been copied."""
         with self.copying:
             new = {path.name for path in self.request.scratch.iterdir()} - self.seen
             for name in sorted(new):
                 self.copy(self.request.scratch / name, INSIDE / name)
             self.seen |= new
-        return self.machine.execute(command, on_line)
+        return self.machine.execute(command, on_line, timeout_seconds)
 
     def copy(self, source: Path, target: Path) -> None:
         """Copy SOURCE to TARGET, both as the machine sees them, owned by its root, with holes. Raises HostError."""
@@ -187,9 +193,15 @@ class VirtualSandbox:
     place: VirtualPlace
     inner: NamespaceSandbox
 
-    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Completed:
         """Run COMMAND as root of a namespace in the machine; see process.Sandbox."""
-        return self.inner.run(command, on_line=on_line)
+        return self.inner.run(command, on_line=on_line, timeout_seconds=timeout_seconds)
 
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE, below the directory of the run, to TARGET and give everything there to the build's root."""

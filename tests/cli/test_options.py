@@ -93,3 +93,22 @@ def test_an_open_quotation_is_a_usage_error_with_a_hint() -> None:
     with pytest.raises(UsageError, match="mkosi-args") as refused:
         wishes(None, {}, (), {"INPUT_MKOSI_ARGS": "'"})
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "expected"),
+    [
+        ({"time_limit": "5"}, {"CI_TOOLKIT_TIME_LIMIT": "7"}, "5"),
+        ({"time_limit": None}, {"INPUT_TIME_LIMIT": "7"}, "7"),
+        ({}, {}, "auto"),
+    ],
+)
+def test_a_name_of_two_words_is_found_in_the_option_and_in_the_environment(
+    given: dict[str, str | None], environ: dict[str, str], expected: str
+) -> None:
+    assert wishes(None, given, (), environ).time_limit == expected
+
+
+def test_a_time_limit_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="time-limit"):
+        wishes(None, {"time_limit": "soon"}, (), {})

@@ -27,6 +27,7 @@ class FakePlace:
     words: str = "mkosi speaks\n"
     cannot_vary: Mapping[str, str] = field(default_factory=dict)
     description: str = "fake"
+    emulated: bool = False
     built: list[tuple[Environment, Command]] = field(default_factory=list)
     one_at_a_time: str | None = "a fake does one thing after the other"
     stopped: bool = False
@@ -48,7 +49,13 @@ class FakeMkosi:
     def outside(self, path: str | Path) -> Path:
         return self.place.scratch / Path(path).relative_to(INSIDE)
 
-    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Completed:
         exit_code, stdout = 0, ""
         match command.argv:
             case ("mkosi", *_, "summary"):

@@ -15,6 +15,7 @@ class Answer:
     stdout: str = ""
     stderr: str = ""
     lines: tuple[str, ...] = ()
+    late: bool = False
 
 
 def fine(_: Command) -> Answer:
@@ -27,19 +28,34 @@ class FakeSandbox:
 
     answer: Callable[[Command], Answer] = fine
     commands: list[Command] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
     copied: list[tuple[Path, Path]] = field(default_factory=list)
 
     @property
     def calls(self) -> list[tuple[str, ...]]:
         return [command.argv for command in self.commands]
 
-    def run(self, command: Command, *, on_line: Callable[[str], None] | None = None) -> Completed:
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Completed:
         self.commands.append(command)
+        if timeout_seconds is not None:
+            self.limits.append(timeout_seconds)
         answer = self.answer(command)
         if on_line is not None:
             for line in answer.lines:
                 on_line(line)
-        return Completed(command=command, exit_code=answer.exit_code, stdout=answer.stdout, stderr=answer.stderr)
+        return Completed(
+            command=command,
+            exit_code=answer.exit_code,
+            stdout=answer.stdout,
+            stderr=answer.stderr,
+            late=answer.late,
+        )
 
     def copy_in(self, source: Path, target: Path) -> None:
         self.copied.append((source, target))

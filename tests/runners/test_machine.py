@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from ci_toolkit import process
-from ci_toolkit.errors import HostError
+from ci_toolkit.errors import BuildError, HostError
 from ci_toolkit.process import MINIMAL, Background, Command
 from ci_toolkit.runners import guest, machine, port
 from ci_toolkit.runners.machine import Hardware, Machine, Places
-from ci_toolkit.runners.port import Boot
+from ci_toolkit.runners.port import Answer, Boot
 
 
 def hardware(**given: object) -> Hardware:
@@ -80,8 +80,16 @@ def test_a_guest_that_ends_is_an_error_with_the_last_it_said(running: tuple[Mach
     made, theirs = running
     made.console.write_text("[ 1.0] booting\n[ 2.0] Out of memory: Killed process 1\n")
     theirs.close()
-    with pytest.raises(HostError, match="Out of memory: Killed process 1"):
+    with pytest.raises(BuildError, match="Out of memory: Killed process 1"):
         made.execute(Command(argv=("true",)), None)
+
+
+def test_a_command_that_takes_too_long_is_late(running: tuple[Machine, socket.socket]) -> None:
+    made, theirs = running
+    theirs.sendall(f"{port.encode(Answer(line='busy'))}\n".encode())
+    seen: list[str] = []
+    late = made.execute(Command(argv=("sleep", "1000")), seen.append, 0.2)
+    assert (late.late, late.exit_code, seen) == (True, 124, ["busy"])
 
 
 def test_a_guest_that_says_nothing_is_not_waited_for_for_ever(running: tuple[Machine, socket.socket]) -> None:

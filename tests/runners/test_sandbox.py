@@ -25,7 +25,9 @@ class Recorder:
     exit_code: int = 0
     commands: list[Command] = field(default_factory=list)
 
-    def __call__(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
+    def __call__(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
+    ) -> Completed:
         self.commands.append(command)
         return Completed(command=command, exit_code=self.exit_code, stdout="out", stderr="err")
 

@@ -25,9 +25,11 @@ class Here:
     def __init__(self) -> None:
         self.done: list[tuple[str, ...]] = []
 
-    def execute(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
+    def execute(
+        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None = None
+    ) -> Completed:
         self.done.append(command.argv)
-        return process.run(command, on_line=on_line)
+        return process.run(command, on_line=on_line, timeout_seconds=timeout_seconds)
 
 
 @pytest.fixture
@@ -60,11 +62,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VirtualPlace:
 def test_what_the_caller_puts_into_the_scratch_directory_is_in_the_build(place: VirtualPlace, tmp_path: Path) -> None:
     (place.request.scratch / "definition").mkdir()
     (place.request.scratch / "definition/mkosi.conf").write_text("one")
-    place.execute(Command(argv=("true",)), None)
+    place.execute(Command(argv=("true",)), None, None)
     assert (tmp_path / "inside/definition/mkosi.conf").read_text() == "one"
     (place.request.scratch / "machine").write_text("later")
-    place.execute(Command(argv=("true",)), None)
-    place.execute(Command(argv=("true",)), None)
+    place.execute(Command(argv=("true",)), None, None)
+    place.execute(Command(argv=("true",)), None, None)
     assert (tmp_path / "inside/machine").read_text() == "later"
     copies = [argv for argv in cast("Here", place.machine).done if argv[0] == "cp"]
     assert len(copies) == 2, "each is copied once"
