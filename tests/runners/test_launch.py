@@ -102,7 +102,7 @@ def test_binds_appear_inside_in_their_order_and_not_outside(tmp_path: Path) -> N
     binds = ((f"{tmp_path}/scratch", f"{inside}"), (f"{tmp_path}/packages", f"{inside}/packages"))
     found = shell(replace(PLAIN, binds=binds, directory=str(inside)), "pwd; find . | sort; touch written")
     assert found == [str(inside), ".", "./in-scratch", "./packages", "./packages/in-packages"]
-    assert list(inside.iterdir()) == []
+    assert not inside.exists()
     assert (tmp_path / "scratch/written").exists()
 
 
@@ -144,11 +144,11 @@ def test_the_exit_code_is_the_programs_own(script: str, exit_code: int) -> None:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_missing_program_is_127_and_one_that_cannot_be_started_126(tmp_path: Path) -> None:
+def test_a_missing_program_is_127_and_one_that_cannot_be_started_126() -> None:
     missing = launch(PLAIN, "no-such-program-here")
-    refused = launch(PLAIN, str(tmp_path))
+    refused = launch(PLAIN, "/etc")
     assert (missing.exit_code, missing.stderr) == (127, "ci-toolkit: no-such-program-here: not found\n")
-    assert (refused.exit_code, refused.stderr) == (126, f"ci-toolkit: {tmp_path}: Permission denied\n")
+    assert (refused.exit_code, refused.stderr) == (126, "ci-toolkit: /etc: Permission denied\n")
 
 
 @pytest.mark.usefixtures("namespace")
