@@ -40,6 +40,12 @@ _REMOVAL_SECONDS: Final = 10
 # of the one who writes an id map; the others hand the build's files to its root and back.
 CAPABILITIES: Final = ("SETUID", "SETGID", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL")
 
+# The container's first program: it takes leave of processes that lost their parent, and ends with its input, or when
+# told to.
+# Docker's own (init) is a mount below /usr, and the kernel then refuses mkosi's overlay on /usr, which a sandbox tree
+# with a /usr, and RepositoryKeyFetch=, ask for.
+_WAIT: Final = ("sh", "-c", "exec 3<&0; trap 'exit 0' TERM; cat <&3 > /dev/null & wait $!")
+
 
 def obstacles(capabilities: Capabilities) -> tuple[str, ...]:
     """Return what keeps a container from being started here."""
@@ -155,11 +161,9 @@ def _create(
         security.append("apparmor=unconfined")
     return client.containers.create(
         image,
-        # Which ends with its input, and the container with it.
-        entrypoint=["cat"],
+        entrypoint=list(_WAIT),
         stdin_open=True,
         auto_remove=True,
-        init=True,
         cap_drop=["ALL"],
         cap_add=list(CAPABILITIES),
         security_opt=security,
