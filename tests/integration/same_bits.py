@@ -4,19 +4,21 @@ make same-bits
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.arch import mirror
 from tests.integration import small
 
 ROOT: Final = Path(__file__).parents[2]
-IMAGE: Final = "ci-toolkit:local"
+IMAGE: Final = os.environ.get("CI_TOOLKIT_IMAGE", "ci-toolkit:local")
 SEVERAL: Final = ("sh", "-c", 'umask "$0" && exec "$@"')
 
 # Owners, a set-group-id bit, names out of order, a link, a hard link, a file with a capability's worth of bits.
@@ -76,10 +78,14 @@ CASES: Final = (
     Case(name="tmpfs", place="/dev/shm/same-bits"),
     Case(name="a file system without access times", prepare=_without_atime),
 )
+# Those in which a package manager could see where it is, so that the images of each distribution are built in them.
+TELLING: Final = tuple(
+    case for case in CASES if case.name in ("plain", "umask 0077", "no HOME, TZ and LANG set", "tmpfs")
+)
 
 
-def local(case: Case, image: str, base: Path) -> Row:
-    """Build by the runner `container` from a checkout in the surroundings of CASE."""
+def local(case: Case, image: str, base: Path, arguments: tuple[str, ...] = ()) -> Row:
+    """Build by the runner `container` from a checkout in the surroundings of CASE; ARGUMENTS go to mkosi."""
     place = base / case.place
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
@@ -95,16 +101,28 @@ def local(case: Case, image: str, base: Path) -> Row:
         case.finish(place)
         argv = (sys.executable, "-m", "ci_toolkit", "build", str(place / "checkout" / image), "--runner", "container")
         environ |= {"PYTHONPATH": str(ROOT)}
-        return _row(image, "container", case.name, (*case.before, *argv, "--output", str(place / "output")), environ)
+        if arguments:  # another mirror, with other packages of the same names
+            environ |= {"XDG_CACHE_HOME": str(base / "cache")}
+        options = ("--output", str(place / "output"), "--", *arguments)
+        return _row(image, "container", case.name, (*case.before, *argv, *options), environ)
     finally:
         subprocess.run(("umount", "--quiet", place), check=False, capture_output=True)
         shutil.rmtree(place, ignore_errors=True)
 
 
-def contained(name: str, image: str, base: Path, runner: str, *options: str, output: str = "/mnt/output") -> Row:
+def contained(
+    name: str,
+    image: str,
+    base: Path,
+    runner: str,
+    *options: str,
+    output: str = "/mnt/output",
+    arguments: tuple[str, ...] = (),
+) -> Row:
     """Build inside the toolkit's own container, started with OPTIONS; the checkout is mounted at /mnt."""
     argv = ("docker", "run", "--rm", f"--volume={base}:/mnt", *options, IMAGE, "build", f"/mnt/source/{image}")
-    row = _row(image, runner, name, (*argv, "--runner", "auto", "--output", output), small.environ())
+    argv = (*argv, "--runner", "auto", "--output", output, "--", *arguments)
+    row = _row(image, runner, name, argv, small.environ())
     shutil.rmtree(base / "output", ignore_errors=True)
     return row
 
@@ -118,8 +136,8 @@ def _row(image: str, runner: str, surroundings: str, argv: tuple[str, ...], envi
     return Row(image=image, runner=runner, surroundings=surroundings, digest=digest)
 
 
-def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
-    """Build examples/tiny and an image of files alone; with EVERYTHING examples/tiny in an emulated machine too."""
+def prepare(base: Path) -> tuple[str, ...]:
+    """Commit the definitions below BASE/source; return docker's options for the shipped seccomp profile."""
     source = base / "source"
     small.write(
         source,
@@ -129,12 +147,18 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
             "files/mkosi.postinst": f"#!/bin/sh\nset -eu\n{SCRIPT}\n",
         },
     )
-    shutil.copytree(ROOT / "examples/tiny", source / "tiny")
+    for example in ("tiny", "arch"):
+        shutil.copytree(ROOT / "examples" / example, source / example)
     small.commit(source)
     profile = base / "seccomp.json"
     printed = subprocess.run(("docker", "run", "--rm", IMAGE, "seccomp"), capture_output=True, check=True).stdout
     profile.write_bytes(printed)
-    seccomp = ("--security-opt", f"seccomp={profile}")
+    return ("--security-opt", f"seccomp={profile}")
+
+
+def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
+    """Build examples/tiny and an image of files alone; with EVERYTHING examples/tiny in an emulated machine too."""
+    seccomp = prepare(base)
     for image in ("files", "tiny"):
         for case in CASES:
             yield local(case, image, base)
@@ -145,17 +169,43 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
             yield contained("Docker's own defaults", image, base, "vm")
 
 
+def arch_rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
+    """Build examples/arch from a mirror on this machine, which has another address each time."""
+    seccomp = prepare(base)
+    port = 8000
+    for case in TELLING:
+        port += 1
+        with mirror.serve(port) as arguments:
+            yield local(case, "arch", base, arguments)
+    with mirror.serve() as arguments:
+        yield contained("shipped seccomp profile", "arch", base, "unprivileged", *seccomp, arguments=arguments)
+        yield contained("overlay", "arch", base, "unprivileged", *seccomp, output="/root/output", arguments=arguments)
+        if everything:
+            yield contained("Docker's own defaults", "arch", base, "vm", arguments=arguments)
+
+
+def _tell(rows_: Iterable[Row]) -> list[Row]:
+    found = []
+    for row in rows_:
+        shown = row.digest or f"skipped: {row.skipped}"
+        print(f"{row.image:6} {row.runner:13} {row.surroundings:38} {shown}", flush=True)
+        found.append(row)
+    return found
+
+
 def main() -> int:
     """Print the table as it grows; fail where an image has more than one digest."""
+    everything = "--everything" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as base:
-        found = []
-        for row in rows(Path(base), everything="--everything" in sys.argv[1:]):
-            print(
-                f"{row.image:6} {row.runner:13} {row.surroundings:38} {row.digest or f'skipped: {row.skipped}'}",
-                flush=True,
-            )
-            found.append(row)
-    digests = {image: {row.digest for row in found if row.image == image and row.digest} for image in ("files", "tiny")}
+        found = _tell(rows(Path(base), everything=everything))
+    with tempfile.TemporaryDirectory() as base:
+        try:
+            found += _tell(arch_rows(Path(base), everything=everything))
+        except mirror.UnavailableError as error:
+            print(f"arch   skipped: {error}")
+    digests: dict[str, set[str]] = {row.image: set() for row in found}
+    for row in found:
+        digests[row.image] |= {row.digest} - {""}
     print(json.dumps({image: len(all_) for image, all_ in digests.items()}), "digests")
     return 0 if all(len(all_) == 1 for all_ in digests.values()) else 1
 
