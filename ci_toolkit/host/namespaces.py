@@ -110,16 +110,29 @@ def helper_arguments(pid: int, own_id: int, ranges: tuple[IdRange, ...], count: 
 
 
 def _write_directly(pid: int, kind: Kind, first_id: int, count: int) -> str | None:
-    refused = _write(pid, kind.map_file, f"0 {first_id} {count}")
+    ours = Path(f"/proc/self/{kind.map_file}").read_text(encoding="ascii")
+    refused = _write(pid, kind.map_file, "\n".join(direct_map(ours, first_id, count)))
     if refused is None:
         return None
     if first_id == 0 and "CAP_SETFCAP" not in effective_capabilities():
         return f"{refused} (mapping id 0 needs CAP_SETFCAP, which this process does not have)"
-    if not covers(Path(f"/proc/self/{kind.map_file}").read_text(encoding="ascii"), first_id, count):
+    if not covers(ours, first_id, count):
         return (
             f"{refused} (this process is in a namespace without {kind.noun} ids {first_id} to {first_id + count - 1})"
         )
     return refused
+
+
+def direct_map(map_text: str, first_id: int, count: int) -> tuple[str, ...]:
+    """Return the lines that map ids 0 to COUNT - 1 to FIRST_ID and the following, in a namespace of MAP_TEXT's ids.
+
+    The kernel refuses a line that reaches over the border of two extents of the namespace above; a rootless engine's
+    containers have such a border behind their root. What MAP_TEXT lacks stays in the lines, for the kernel to refuse.
+    """
+    borders = {int(line.split()[0]) for line in map_text.splitlines()}
+    starts = sorted({first_id, *(border for border in borders if first_id < border < first_id + count)})
+    ends = [*starts[1:], first_id + count]
+    return tuple(f"{start - first_id} {start} {end - start}" for start, end in zip(starts, ends, strict=True))
 
 
 def covers(map_text: str, first_id: int, count: int) -> bool:
@@ -132,6 +145,14 @@ def covers(map_text: str, first_id: int, count: int) -> bool:
         if inside <= reached < inside + length:
             reached = inside + length
     return reached >= first_id + count
+
+
+def id_inside(map_text: str, outside_id: int) -> int | None:
+    """Return what MAP_TEXT, the text of an id map of /proc, makes of OUTSIDE_ID; None where it leaves that out."""
+    for inside, outside, length in (map(int, line.split()) for line in map_text.splitlines()):
+        if outside <= outside_id < outside + length:
+            return inside + outside_id - outside
+    return None
 
 
 def _write(pid: int, name: str, text: str) -> str | None:

@@ -1,12 +1,21 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ci_toolkit.host import namespaces
-from ci_toolkit.host.namespaces import IdRange, covers, effective_capabilities, helper_arguments, parse_grants
+from ci_toolkit.host.namespaces import (
+    IdRange,
+    covers,
+    direct_map,
+    effective_capabilities,
+    helper_arguments,
+    id_inside,
+    parse_grants,
+)
 
 ROOT_IN_DOCKER = "Name:\tsh\nUmask:\t0022\nCapInh:\t0000000000000000\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n"
 PLAIN_USER = "Name:\tsh\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n"
@@ -68,6 +77,49 @@ def test_too_few_granted_ids_are_refused() -> None:
 )
 def test_ids_are_covered_when_every_one_is_mapped(text: str, first: int, count: int, expected: bool) -> None:
     assert covers(text, first, count) is expected
+
+
+ROOTLESS = "         0       1000          1\n         1     100000      65536\n"
+
+
+def test_a_map_has_a_line_for_each_extent_of_the_namespace_above() -> None:
+    assert direct_map("         0          0 4294967295\n", 100_000, 65_536) == ("0 100000 65536",)
+    assert direct_map(ROOTLESS, 0, 65_536) == ("0 0 1", "1 1 65535")
+    assert direct_map(ROOTLESS, 1, 65_536) == ("0 1 65536",)
+
+
+def test_the_id_of_a_user_is_another_one_inside() -> None:
+    assert id_inside(ROOTLESS, 1000) == 0
+    assert id_inside(ROOTLESS, 100_033) == 34
+    assert id_inside(ROOTLESS, 1001) is None
+    assert id_inside("         0          0 4294967295\n", 1000) == 1000
+
+
+def test_in_a_rootless_engines_namespace_the_kernel_takes_the_map() -> None:
+    if os.geteuid() != 0 or shutil.which("nsenter") is None:
+        pytest.skip("only root may map ids as a rootless engine does, and nsenter (util-linux) enters")
+    child = unshared()
+    nested = (
+        "import os; from ci_toolkit.host import namespaces, syscalls, trials\n"
+        "def write(pid): return namespaces.write_id_maps(pid, first_id=0)\n"
+        "trials.enter(write); print(open('/proc/self/uid_map').read(), os.getuid())"
+    )
+    try:
+        for name in ("uid_map", "gid_map"):
+            Path(f"/proc/{child.pid}/{name}").write_text("0 0 1\n1 100000 65536", encoding="ascii")
+        inside = subprocess.run(
+            ("nsenter", "--user", f"--target={child.pid}", "--setuid=0", "--setgid=0", sys.executable, "-c", nested),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+    except PermissionError as error:
+        pytest.skip(f"no map can be written here: {error}")
+    finally:
+        child.communicate("\n")
+    assert inside.stderr == ""
+    assert inside.stdout.split() == ["0", "0", "1", "1", "1", "65535", "0"]
 
 
 def test_a_process_that_is_gone_is_a_reason_and_not_an_exception() -> None:
