@@ -85,6 +85,10 @@ TEST_TOOLS: Final = (
     Tool(program="qemu-system-x86_64", package="qemu-system-x86", why="boots, to tell whether KVM works"),
     Tool(program="chromium", package="chromium", why="shows the HTML report, and runs its script"),
     Tool(program="diffoscope", package="diffoscope-minimal", why="looks into the files that no rule explains"),
+    Tool(program="podman", package="podman", why="runs containers as Docker does"),
+    Tool(program="/usr/lib/podman/netavark", package="netavark", why="is Podman's network"),
+    Tool(program="catatonit", package="catatonit", why="is the first program of Podman's containers"),
+    Tool(program="slirp4netns", package="slirp4netns", why="is the network of a plain user's Podman"),
     Tool(program="git", package="git", why="makes repositories to build from"),
 )
 

@@ -1,17 +1,13 @@
-"""The Docker engine: whether it answers, which it is, and whether it runs as root.
+"""The container engine, Docker or Podman: whether one answers, which it is, and whether it runs as root.
 
-It is asked over its HTTP interface, as a child with a time limit; where the address needs TLS or SSH, by the client.
-
-    python -m ci_toolkit.host.engine unix:///var/run/docker.sock
+Each address is asked in a child with a time limit (engine_socket.py); one that needs TLS or SSH, by Docker's client.
+Podman needs no service that runs all the time: where only the program is there, the runner starts one for itself.
 """
 
-import http.client
 import json
-import re
-import socket
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,15 +15,30 @@ from urllib.parse import urlsplit
 from ci_toolkit import process
 from ci_toolkit.host import child
 from ci_toolkit.host.capabilities import Capability
-from ci_toolkit.process import MINIMAL, Command
+from ci_toolkit.host.engine_socket import SECONDS
+from ci_toolkit.host.namespaces import FULL_RANGE
+from ci_toolkit.process import MINIMAL, Command, Completed
 
 DEFAULT: Final = "unix:///var/run/docker.sock"
-_SECONDS: Final = 8.0
-_LIMIT: Final = 1 << 20
+# What a Podman without a service goes by in place of an address.
+NO_SERVICE: Final = "podman"
 
-_FIX_ENGINE: Final = "Install Docker (docker.io) and start it, or name the engine that answers in DOCKER_HOST."
+_PODMAN: Final = "unix:///run/podman/podman.sock"
+_PODMAN_SECONDS: Final = 15.0
+
+_FIX_ENGINE: Final = (
+    "Install Docker (docker.io) and start it, or Podman (podman), which needs no service; an engine elsewhere is named "
+    "in DOCKER_HOST."
+)
 _FIX_GROUP: Final = "Add the user to the group docker: sudo usermod -aG docker USER, then log in again."
 _FIX_SHARED: Final = "Mount the workspace into this container at the path that it has on the engine's machine."
+_FIX_IDS: Final = (
+    "Grant 65,536 ids and tell Podman: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, then "
+    "podman system migrate."
+)
+
+# What is said of an engine that nobody installed or started.
+_ABSENT: Final = ("No such file or directory", "not found")
 
 # What the client needs of the caller's environment to find the engine that it was set up for.
 _CLIENT_VARIABLES: Final = (
@@ -39,66 +50,164 @@ _CLIENT_VARIABLES: Final = (
     "SSH_AUTH_SOCK",
 )
 
+# What Podman finds its settings, its images and its way to a registry by.
+_PODMAN_VARIABLES: Final = (
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "REGISTRY_AUTH_FILE",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """What an engine tells of itself.
 
     `options` are names of its security options: rootless, userns, apparmor … `mounts` is None where we are no container
-    of this engine, else what is mounted into ours: (path on the engine's machine, path here).
+    of this engine, else what is mounted into ours: (path on the engine's machine, path here). `ids` is how many ids its
+    containers have, None where it does not say.
     """
 
     version: str
     options: frozenset[str]
     mounts: tuple[tuple[str, str], ...] | None = None
+    name: str = "Docker"
+    ids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from ADDRESS: an engine, or why there is none."""
+
+    address: str
+    engine: Engine | None
+    refused: str = ""
 
 
 def probe(environ: Mapping[str, str], workspace: Path) -> Capability:
-    """Return whether the engine of DOCKER_HOST, or the default one, answers, and sees WORKSPACE as we do."""
-    address = environ.get("DOCKER_HOST") or DEFAULT
+    """Return whether there is an engine that sees WORKSPACE as we do."""
+    return judge(choose(environ, workspace), workspace)
+
+
+def choose(environ: Mapping[str, str], workspace: Path) -> Answer:
+    """Return the answer of the first engine that will do; where none does, of one that is there, else every refusal."""
+    refused = []
+    for answer in _answers(environ):
+        if judge(answer, workspace).available:
+            return answer
+        refused.append(answer)
+    first, *others = refused
+    told = [f"{one.address}: {one.refused}" for one in others if not one.refused.endswith(_ABSENT)]
+    together = replace(first, refused="; ".join((first.refused, *told)))
+    return next((answer for answer in refused if answer.engine is not None), together)
+
+
+def addresses(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where an engine may be: what ENVIRON names, else Docker, Podman, this user's Podman, one not started."""
+    named = environ.get("DOCKER_HOST") or environ.get("CONTAINER_HOST")
+    if named:
+        return (named,)
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    return (DEFAULT, _PODMAN, f"unix://{runtime}/podman/podman.sock", NO_SERVICE)
+
+
+def podman_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the caller's ENVIRON Podman is given."""
+    return {**MINIMAL, **{name: environ[name] for name in _PODMAN_VARIABLES if name in environ}}
+
+
+def _answers(environ: Mapping[str, str]) -> Iterator[Answer]:
+    for address in addresses(environ):
+        completed, seconds = _ask(address, environ)
+        if completed.ok:
+            engine = parse(completed.stdout)
+            yield Answer(address=address, engine=engine, refused="an answer that is not Docker's")
+        else:
+            said = completed.stderr.strip() if address == NO_SERVICE or completed.exit_code == 1 else ""
+            yield Answer(address=address, engine=None, refused=said or child.how_it_ended(completed, seconds))
+
+
+def _ask(address: str, environ: Mapping[str, str]) -> tuple[Completed, float]:
+    """Ask the engine at ADDRESS about itself, and return its answer with the seconds that it was given."""
+    if address == NO_SERVICE:
+        asked = Command(argv=("podman", "info", "--format", "json"), environment=podman_environment(environ))
+        return process.run(asked, timeout_seconds=_PODMAN_SECONDS), _PODMAN_SECONDS
     scheme = urlsplit(address).scheme
     if scheme == "unix" or (scheme in ("tcp", "http") and not environ.get("DOCKER_TLS_VERIFY")):
-        completed = child.run("ci_toolkit.host.engine", address, seconds=_SECONDS)
-    else:
-        variables = {name: environ[name] for name in _CLIENT_VARIABLES if name in environ}
-        asked = Command(argv=("docker", "info", "--format", "{{json .}}"), environment={**MINIMAL, **variables})
-        completed = process.run(asked, timeout_seconds=_SECONDS)
-    if not completed.ok:
-        said = completed.stderr.strip() if completed.exit_code == 1 else ""
-        return judge(address, None, said or child.how_it_ended(completed, _SECONDS), workspace)
-    return judge(address, parse(completed.stdout), "an answer that is not Docker's", workspace)
+        return child.run("ci_toolkit.host.engine_socket", address, seconds=SECONDS), SECONDS
+    variables = {name: environ[name] for name in _CLIENT_VARIABLES if name in environ}
+    variables["DOCKER_HOST"] = address
+    asked = Command(argv=("docker", "info", "--format", "{{json .}}"), environment={**MINIMAL, **variables})
+    return process.run(asked, timeout_seconds=SECONDS), SECONDS
 
 
 def parse(text: str) -> Engine | None:
-    """Read TEXT, the JSON of `GET /info` (and what `main` adds); None when it is something else."""
+    """Read TEXT, what engine_socket.py prints or `podman info --format json`; None when it is something else."""
     try:
         info = json.loads(text)
-        ours = info.get("OurContainer")
-        return Engine(
-            version=str(info["ServerVersion"]),
-            options=frozenset(_option(str(text)) for text in info.get("SecurityOptions") or ()),
-            mounts=None
-            if ours is None
-            else tuple((str(one["Source"]), str(one["Destination"])) for one in ours["Mounts"]),
-        )
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        if "host" in info:
+            return _podman(info, None)
+        mounts = _mounts(info.get("OurContainer"))
+        if info.get("Libpod"):
+            return _podman(info["Libpod"], mounts)
+        options = frozenset(_option(str(text)) for text in info.get("SecurityOptions") or ())
+        return Engine(version=str(info["ServerVersion"]), options=options, mounts=mounts)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
         return None
 
 
-def judge(address: str, engine: Engine | None, refused: str, workspace: Path) -> Capability:
-    """Return the capability; REFUSED is the reason where ENGINE is None."""
-    found = f"{address}: {refused}"
+def _podman(info: Mapping[str, Any], mounts: tuple[tuple[str, str], ...] | None) -> Engine:
+    """Read INFO, Podman's own answer; a rootful one maps no ids."""
+    security = info["host"]["security"]
+    names = {"rootless": "rootless", "seccompEnabled": "seccomp", "apparmorEnabled": "apparmor"}
+    maps = [(info["host"].get("idMappings") or {}).get(kind) for kind in ("uidmap", "gidmap")]
+    counts = [sum(int(one["size"]) for one in found) for found in maps if found]
+    return Engine(
+        version=str(info["version"]["Version"]),
+        options=frozenset(option for field, option in names.items() if security.get(field)),
+        mounts=mounts,
+        name="Podman",
+        ids=min(counts, default=None),
+    )
+
+
+def _mounts(container: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...] | None:
+    if container is None:
+        return None
+    return tuple((str(one["Source"]), str(one["Destination"])) for one in container["Mounts"])
+
+
+def _option(text: str) -> str:
+    """Return the name in "name=seccomp,profile=default"."""
+    return text.partition(",")[0].removeprefix("name=")
+
+
+def judge(answer: Answer, workspace: Path) -> Capability:
+    """Return the capability that ANSWER proves, for a build in WORKSPACE."""
+    engine = answer.engine
+    found = f"{answer.address}: {answer.refused}"
     available = engine is not None
-    fix = _FIX_GROUP if "Permission denied" in refused else _FIX_ENGINE
+    fix = _FIX_GROUP if "Permission denied" in answer.refused else _FIX_ENGINE
     if engine is not None:
         kind = "rootless" if "rootless" in engine.options else "runs as root"
         options = ", ".join(sorted(engine.options - {"rootless"})) or "no security options"
-        found = f"Docker {engine.version} at {address}, {kind} ({options})"
+        where = "started for the build" if answer.address == NO_SERVICE else f"at {answer.address}"
+        found = f"{engine.name} {engine.version} {where}, {kind} ({options})"
         if not shares(engine, workspace):
             available, fix = False, _FIX_SHARED
             found += f"; it runs this very container, and on its machine {workspace} is another directory"
+        elif engine.ids is not None and engine.ids < FULL_RANGE:
+            available, fix = False, _FIX_IDS
+            found += f"; its containers have {engine.ids:,} ids of the {FULL_RANGE:,} that a build needs"
     return Capability(
-        name="docker-engine",
+        name="container-engine",
         available=available,
         reason=found,
         why="The container runner builds in the toolkit's own image, whatever this machine lacks, and unprivileged.",
@@ -117,74 +226,3 @@ def shares(engine: Engine, workspace: Path) -> bool:
     inside = [(source, here) for source, here in engine.mounts if workspace.is_relative_to(here)]
     source, here = max(inside, key=lambda one: len(one[1]), default=("", "/"))
     return source == here
-
-
-def _option(text: str) -> str:
-    """Return the name in "name=seccomp,profile=default"."""
-    return text.partition(",")[0].removeprefix("name=")
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def ask(address: str, path: str) -> dict[str, Any] | None:
-    """Return what the engine at ADDRESS answers to GET PATH, None for 404; raises OSError and others."""
-    parts = urlsplit(address)
-    connection = (
-        _UnixConnection(parts.path, _SECONDS)
-        if parts.scheme == "unix"
-        else http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 2375, timeout=_SECONDS)
-    )
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read(_LIMIT)
-    finally:
-        connection.close()
-    if answer.status == http.client.NOT_FOUND:
-        return None
-    if answer.status != http.client.OK:
-        raise ValueError(f"HTTP {answer.status} {answer.reason}")
-    loaded = json.loads(body)
-    if not isinstance(loaded, dict):
-        raise ValueError("an answer that is not Docker's")
-    return loaded
-
-
-def our_container(mounts: str) -> str | None:
-    """Return the id of the container that we are in, from MOUNTS, the text of /proc/self/mountinfo, or None.
-
-    Docker mounts the host name file of a container from a directory that is named for it.
-    """
-    match = re.search(r"/containers/([0-9a-f]{64})/hostname ", mounts)
-    return match.group(1) if match else None
-
-
-def main(arguments: list[str]) -> int:
-    """Print the engine's answer, or why there is none."""
-    container = our_container(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace"))
-    try:
-        info = ask(arguments[0], "/info") or {}
-        info["OurContainer"] = ask(arguments[0], f"/containers/{container}/json") if container else None
-        sys.stdout.write(json.dumps(info))
-    except OSError as error:
-        sys.stderr.write(f"{error.strerror or error}\n")
-        return 1
-    except (http.client.HTTPException, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

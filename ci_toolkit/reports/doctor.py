@@ -23,7 +23,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "user-namespace-full",
         "mount-in-namespace",
         "mkosi",
-        "docker-engine",
+        "container-engine",
         "qemu",
         "kvm",
     ),

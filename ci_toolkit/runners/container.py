@@ -1,19 +1,23 @@
-"""Build in the toolkit's own image, started by a Docker engine without privileges."""
+"""Build in the toolkit's own image, started by Docker or Podman without privileges."""
 
 import contextlib
 import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ci_toolkit import settings
 from ci_toolkit.errors import BuildError, HostError
+from ci_toolkit.host import engine
 from ci_toolkit.host.capabilities import Capabilities
-from ci_toolkit.host.environment import Environment
+from ci_toolkit.host.engine import Engine
+from ci_toolkit.host.environment import VARIED, Environment
+from ci_toolkit.host.namespaces import FULL_RANGE, covers, id_inside
 from ci_toolkit.process import Command, Completed
+from ci_toolkit.runners import podman
 from ci_toolkit.runners.runner import EMPTY, INSIDE, Request
 from ci_toolkit.runners.sandbox import NamespaceSandbox
 
@@ -47,10 +51,18 @@ CAPABILITIES: Final = ("SETUID", "SETGID", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "
 _WAIT: Final = ("sh", "-c", "exec 3<&0; trap 'exit 0' TERM; cat <&3 > /dev/null & wait $!")
 
 
+# What an engine complains of, and what mends it.
+REMEDIES: Final[Mapping[str, str]] = {
+    "rlimit": "In containers.conf below [containers], set default_ulimits to what this machine allows, such as "
+    '["nofile=1024:1024", "nproc=1024:1024"].',
+    "cgroups in hybrid mode": 'Install runc, and in containers.conf below [engine] set runtime = "runc".',
+}
+
+
 def obstacles(capabilities: Capabilities) -> tuple[str, ...]:
     """Return what keeps a container from being started here."""
-    engine = capabilities["docker-engine"]
-    return () if engine.available else (f"{engine.name}: {engine.reason}",)
+    found = capabilities["container-engine"]
+    return () if found.available else (f"{found.name}: {found.reason}",)
 
 
 @contextmanager
@@ -59,42 +71,61 @@ def start(request: Request) -> Iterator["ContainerPlace"]:
 
     Raises HostError when the engine cannot be reached, has no such image and cannot pull it, or refuses the container.
     """
-    from docker import from_env
-
-    with _refusals():
-        client = from_env(environment=dict(request.environ))
     labels = {RUN_LABEL: uuid.uuid4().hex}
-    try:
-        with _refusals():
-            image = _image(client, request)
-            profile = _profile(client, image, labels)
+    place: ContainerPlace | None = None
+    with _connected(request) as (client, kind):
         try:
             with _refusals():
-                container = _create(client, image, profile, labels, request)
-                # It goes on for as long as this is open, and this closes with us, however we end.
-                leash = container.attach_socket(params={"stdin": 1, "stream": 1})
-                container.start()
-            with closing(leash):
-                yield ContainerPlace(container=container, image=image, request=request)
+                image = _image(client, request)
+                profile = _profile(client, image, labels)
+            try:
+                with ExitStack() as stack:
+                    with _refusals():
+                        container = _create(client, kind, image, profile, labels, request)
+                        # It goes on for as long as this is open, and this closes with us, however we end.
+                        stack.enter_context(closing(container.attach_socket(params={"stdin": 1, "stream": 1})))
+                        container.start()
+                        place = _open(container, kind, image, request)
+                    yield place
+            finally:
+                # Before the files go: an interrupted build must not go on writing meanwhile.
+                _take_away(client, labels, request)
+                if place is not None:
+                    _give_back(client, place, labels)
         finally:
-            # Before the files go: an interrupted build must not go on writing meanwhile.
             _take_away(client, labels, request)
-            _give_back(client, image, labels, request)
-    finally:
-        _take_away(client, labels, request)
-        client.close()
+
+
+@contextmanager
+def _connected(request: Request) -> Iterator[tuple["DockerClient", Engine]]:
+    """Connect to the engine that the probe found, or start a Podman that has no service."""
+    from docker import from_env
+
+    answer = engine.choose(request.environ, request.scratch)
+    if answer.engine is None:
+        raise HostError(f"no container engine answers: {answer.refused}", hint="See `ci-toolkit doctor`.")
+    with ExitStack() as stack:
+        address = answer.address
+        if address == engine.NO_SERVICE:
+            address = stack.enter_context(podman.service(request.environ, request.scratch.parent / "podman.log"))
+        with _refusals():
+            client = from_env(environment={**request.environ, "DOCKER_HOST": address})
+        stack.callback(client.close)
+        yield client, answer.engine
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn what the Docker engine, or the way to it, says into a HostError."""
+    """Turn what the engine, or the way to it, says into a HostError."""
     from docker.errors import DockerException
     from requests import RequestException
 
     try:
         yield
     except (DockerException, RequestException) as error:
-        raise HostError(f"the Docker engine refused: {error}", hint="See `ci-toolkit doctor`.") from error
+        said = str(error)
+        remedy = next((mends for sign, mends in REMEDIES.items() if sign in said.lower()), "See `ci-toolkit doctor`.")
+        raise HostError(f"the container engine refused: {said}", hint=remedy) from error
 
 
 def _take_away(client: "DockerClient", labels: Mapping[str, str], request: Request) -> None:
@@ -146,17 +177,38 @@ def _image(client: "DockerClient", request: Request) -> str:
 
 def _profile(client: "DockerClient", image: str, labels: Mapping[str, str]) -> str:
     """Return the seccomp profile that the image carries: it was made there, from Docker's default."""
-    output = client.containers.run(
-        image, ["seccomp"], remove=True, network_mode="none", cap_drop=["ALL"], labels=dict(labels)
+    return _output(client, image, ["seccomp"], labels=labels)
+
+
+def _output(client: "DockerClient", image: str, command: list[str], labels: Mapping[str, str], **options: Any) -> str:
+    """Run COMMAND in a container of its own, without a network, and return what it wrote.
+
+    The log is read when all is over: Podman's may end early for one who follows it.
+    """
+    container = client.containers.create(
+        image, command, network_mode="none", cap_drop=["ALL"], labels=dict(labels), **options
     )
-    return bytes(output).decode()
+    try:
+        container.start()
+        exit_code = container.wait()["StatusCode"]
+        if exit_code != 0:
+            said = bytes(container.logs(stdout=False, stderr=True)).decode(errors="backslashreplace").strip()
+            raise HostError(f"{' '.join(command)} failed in the image {image}: {said}", hint="Take a whole image.")
+        return bytes(container.logs(stdout=True, stderr=False)).decode(errors="backslashreplace")
+    finally:
+        container.remove(force=True, v=True)
 
 
 def _create(
-    client: "DockerClient", image: str, profile: str, labels: Mapping[str, str], request: Request
+    client: "DockerClient", kind: Engine, image: str, profile: str, labels: Mapping[str, str], request: Request
 ) -> "Container":
+    if kind.name == "Podman":
+        # It wants a file where Docker's interface wants what is in it.
+        file = request.scratch.parent / "seccomp.json"
+        file.write_text(profile, encoding="utf-8")
+        profile = os.fspath(file)
     security = [f"seccomp={profile}", "no-new-privileges"]
-    if _uses_apparmor(client):
+    if "apparmor" in kind.options:
         # docker-default refuses every mount, also those inside the build's own namespace.
         security.append("apparmor=unconfined")
     return client.containers.create(
@@ -173,25 +225,46 @@ def _create(
     )
 
 
-def _give_back(client: "DockerClient", image: str, labels: Mapping[str, str], request: Request) -> None:
+def _open(container: "Container", kind: Engine, image: str, request: Request) -> "ContainerPlace":
+    """Look at the ids of the running CONTAINER: a rootless engine's are a part of the machine's, in other places."""
+    read = ["sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"]
+    output = container.exec_run(read).output
+    assert isinstance(output, bytes)
+    maps = output.decode().split("\n\n")
+    if not all(covers(text, 0, FULL_RANGE) for text in maps):
+        raise HostError(
+            f"the engine's containers have fewer than {FULL_RANGE:,} ids",
+            hint="Grant the user who runs it that many in /etc/subuid and /etc/subgid.",
+        )
+    caller = [id_inside(text, ours) for text, ours in zip(maps, (os.getuid(), os.getgid()), strict=True)]
+    return ContainerPlace(
+        container=container,
+        engine=kind,
+        image=image,
+        request=request,
+        shifts=all(covers(text, VARIED.first_id, FULL_RANGE) for text in maps),
+        caller=(caller[0] or 0, caller[1] or 0),
+    )
+
+
+def _give_back(client: "DockerClient", place: "ContainerPlace", labels: Mapping[str, str]) -> None:
     """Empty the scratch directory and give the package cache to the caller, where he could not do it himself."""
     if os.getuid() == 0:
         return
+    user, group = place.caller
     try:
         with _refusals():
-            client.containers.run(
-                image,
-                ["-c", f"{EMPTY}; chown -R {os.getuid()}:{os.getgid()} {INSIDE}"],
+            _output(
+                client,
+                place.image,
+                ["-c", f"{EMPTY}; chown -R {user}:{group} {INSIDE}"],
+                labels,
                 entrypoint="sh",
-                remove=True,
-                network_mode="none",
-                cap_drop=["ALL"],
                 cap_add=["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-                labels=dict(labels),
-                volumes=_volumes(request),
+                volumes=_volumes(place.request),
             )
     except HostError as error:
-        request.console.warn(f"the build's files were not given back: {error.message}")
+        place.request.console.warn(f"the build's files were not given back: {error.message}")
 
 
 def _volumes(request: Request) -> dict[str, dict[str, str]]:
@@ -199,23 +272,30 @@ def _volumes(request: Request) -> dict[str, dict[str, str]]:
     return {os.fspath(outside): {"bind": os.fspath(inside), "mode": "rw"} for outside, inside in mounts}
 
 
-def _uses_apparmor(client: "DockerClient") -> bool:
-    return any("apparmor" in option for option in client.info().get("SecurityOptions", ()))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlace:
-    """A running container of the toolkit's image."""
+    """A running container of the toolkit's image.
+
+    `shifts` tells whether it has the ids for a build whose root is another one; `caller` is the user and group of
+    whoever called, as the container sees them.
+    """
 
     container: "Container"
+    engine: Engine
     image: str
     request: Request
+    shifts: bool
+    caller: tuple[int, int]
 
     one_at_a_time = None
 
     @property
     def cannot_vary(self) -> Mapping[str, str]:
-        return {}
+        return (
+            {}
+            if self.shifts
+            else {"uid": f"the containers of a rootless engine have no ids from {VARIED.first_id:,} on"}
+        )
 
     @property
     def emulated(self) -> bool:
@@ -223,7 +303,11 @@ class ContainerPlace:
 
     @property
     def description(self) -> str:
-        return f"container: {self.image}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+        which = f"{self.engine.name} {self.engine.version}" + (", rootless" if self._is_rootless() else "")
+        return f"container: {self.image} in {which}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+
+    def _is_rootless(self) -> bool:
+        return "rootless" in self.engine.options
 
     def stop(self) -> None:
         """End every program that runs here, and the container with them."""
@@ -240,6 +324,7 @@ class ContainerPlace:
             packages=self.request.packages,
             bind=False,
             may_chown=True,
+            caller=self.caller,
         )
 
     def execute(

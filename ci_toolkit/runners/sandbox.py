@@ -23,7 +23,7 @@ class NamespaceSandbox:
     `scratch` is the directory that appears as INSIDE and `packages` the one that appears as INSIDE / "packages";
     `bind` is false where they already do (a container's mounts).
     `may_chown` tells whether files can be given to `environment.first_id`; without it they are the caller's, who is
-    root inside.
+    root inside. `caller` is the user and group of whoever called, as `execute` sees them.
     """
 
     environment: Environment
@@ -33,6 +33,7 @@ class NamespaceSandbox:
     packages: Path
     bind: bool
     may_chown: bool
+    caller: tuple[int, int]
 
     def run(
         self,
@@ -89,7 +90,7 @@ class NamespaceSandbox:
 
     def give_back(self, place: Path) -> None:
         """Give PLACE (a path inside) to whoever called: files of other ids he could neither move nor remove."""
-        owner = f"{os.getuid()}:{os.getgid()}" if self.may_chown else "0:0"
+        owner = ":".join(map(str, self.caller)) if self.may_chown else "0:0"
         self._demand("chown", "--recursive", "--no-dereference", owner, places=(place,))
 
     def _demand(self, *words: str, places: tuple[Path, ...]) -> None:

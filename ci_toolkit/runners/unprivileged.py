@@ -75,6 +75,7 @@ class UnprivilegedPlace:
             packages=self.request.packages,
             bind=True,
             may_chown=self.may_chown,
+            caller=(os.getuid(), os.getgid()),
         )
 
     def stop(self) -> None:

@@ -119,6 +119,7 @@ class VirtualPlace:
                 packages=_PACKAGES,
                 bind=False,
                 may_chown=True,
+                caller=(os.getuid(), os.getgid()),
             ),
         )
 

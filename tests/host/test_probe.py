@@ -14,7 +14,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Capabilities:
 
 @pytest.mark.parametrize(
     "name",
-    ["user-namespace-full", "user-namespace-single", "mount-in-namespace", "mkosi", "docker-engine", "qemu", "kvm"],
+    ["user-namespace-full", "user-namespace-single", "mount-in-namespace", "mkosi", "container-engine", "qemu", "kvm"],
 )
 def test_the_runners_find_every_capability_by_its_name(quick: Capabilities, name: str) -> None:
     assert quick[name].name == name
@@ -34,7 +34,7 @@ def test_names_are_unique(quick: Capabilities) -> None:
 def test_every_runner_can_tell_its_obstacles(quick: Capabilities) -> None:
     found = dict(choose.verdicts(quick))
     assert set(found) >= {"unprivileged", "container", "vm"}
-    assert any("docker-engine" in obstacle for obstacle in found["container"])
+    assert any("container-engine" in obstacle for obstacle in found["container"])
 
 
 def test_the_leaks_are_told_with_it(quick: Capabilities) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.arch import mirror
-from tests.integration import small
+from tests.integration import podman, small
 
 ROOT: Final = Path(__file__).parents[2]
 IMAGE: Final = os.environ.get("CI_TOOLKIT_IMAGE", "ci-toolkit:local")
@@ -100,7 +100,7 @@ def local(case: Case, image: str, base: Path, arguments: tuple[str, ...] = ()) -
         )
         case.finish(place)
         argv = (sys.executable, "-m", "ci_toolkit", "build", str(place / "checkout" / image), "--runner", "container")
-        environ |= {"PYTHONPATH": str(ROOT)}
+        environ |= {"PYTHONPATH": str(ROOT), "CI_TOOLKIT_IMAGE": IMAGE}
         if arguments:  # another mirror, with other packages of the same names
             environ |= {"XDG_CACHE_HOME": str(base / "cache")}
         options = ("--output", str(place / "output"), "--", *arguments)
@@ -108,6 +108,15 @@ def local(case: Case, image: str, base: Path, arguments: tuple[str, ...] = ()) -
     finally:
         subprocess.run(("umount", "--quiet", place), check=False, capture_output=True)
         shutil.rmtree(place, ignore_errors=True)
+
+
+def by_podman(image: str, base: Path) -> Row:
+    """Build by the runner `container` with Podman, as the user who we are."""
+    try:
+        with podman.ready(base, IMAGE) as variables:
+            return local(Case(name="Podman", variables=variables), image, base)
+    except podman.UnavailableError as error:
+        return Row(image=image, runner="container", surroundings="Podman", digest="", skipped=str(error))
 
 
 def contained(
@@ -162,6 +171,7 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
     for image in ("files", "tiny"):
         for case in CASES:
             yield local(case, image, base)
+        yield by_podman(image, base)
         yield contained("shipped seccomp profile", image, base, "unprivileged", *seccomp)
         yield contained("overlay", image, base, "unprivileged", *seccomp, output="/root/output")
         yield contained("one processor", image, base, "unprivileged", *seccomp, "--cpuset-cpus=0")

@@ -117,6 +117,6 @@ def test_an_engine_whose_paths_are_not_ours_is_not_taken(profile: str) -> None:
         pytest.skip(f"{socket} is not there")
     document = doctor("-v", f"{socket}:{socket}")
     assert document["runner"] == "vm"
-    assert "another directory" in found(document, "docker-engine")["found"]
+    assert "another directory" in found(document, "container-engine")["found"]
     shared = doctor("-v", f"{socket}:{socket}", "-v", "/var/tmp:/var/tmp")
     assert shared["runner"] == "container"

@@ -8,7 +8,7 @@ NAMES = (
     "user-namespace-full",
     "mount-in-namespace",
     "mkosi",
-    "docker-engine",
+    "container-engine",
     "qemu",
     "virtiofsd",
     "guest-kernel",
@@ -28,7 +28,7 @@ def machine(*missing: str) -> Capabilities:
 def test_auto_takes_the_least_demanding_runner_that_works() -> None:
     assert choose.choose(machine()).NAME == "unprivileged"
     assert choose.choose(machine("mkosi")).NAME == "container"
-    assert choose.choose(machine("docker-engine")).NAME == "unprivileged"
+    assert choose.choose(machine("container-engine")).NAME == "unprivileged"
 
 
 def test_a_runner_that_is_wanted_is_taken_though_another_comes_first() -> None:
@@ -42,7 +42,7 @@ def test_where_nothing_works_every_runner_gives_each_of_its_reasons() -> None:
         "unprivileged: user-namespace-full: no user-namespace-full here",
         "unprivileged: mount-in-namespace: no mount-in-namespace here",
         "unprivileged: mkosi: no mkosi here",
-        "container: docker-engine: no docker-engine here",
+        "container: container-engine: no container-engine here",
         "vm: qemu: no qemu here",
         "vm: virtiofsd: no virtiofsd here",
         "vm: guest-kernel: no guest-kernel here",
@@ -52,19 +52,19 @@ def test_where_nothing_works_every_runner_gives_each_of_its_reasons() -> None:
 
 def test_a_wanted_runner_that_does_not_work_is_not_replaced_by_another() -> None:
     with pytest.raises(HostError) as refused:
-        choose.choose(machine("docker-engine"), "container")
-    assert refused.value.message.splitlines()[1:] == ["container: docker-engine: no docker-engine here"]
+        choose.choose(machine("container-engine"), "container")
+    assert refused.value.message.splitlines()[1:] == ["container: container-engine: no container-engine here"]
 
 
 def test_the_vm_is_what_is_left() -> None:
-    assert choose.choose(machine("user-namespace-full", "docker-engine")).NAME == "vm"
+    assert choose.choose(machine("user-namespace-full", "container-engine")).NAME == "vm"
 
 
 def test_why_the_runners_before_it_were_not_taken_is_told() -> None:
-    here = machine("user-namespace-full", "mkosi", "docker-engine")
+    here = machine("user-namespace-full", "mkosi", "container-engine")
     assert choose.passed_over(here, choose.choose(here)) == (
         "unprivileged: user-namespace-full: no user-namespace-full here; mkosi: no mkosi here",
-        "container: docker-engine: no docker-engine here",
+        "container: container-engine: no container-engine here",
     )
     assert choose.passed_over(machine(), choose.choose(machine())) == ()
 

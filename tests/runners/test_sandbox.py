@@ -43,6 +43,7 @@ def sandbox(tmp_path: Path, recorder: Recorder, *, bind: bool = True, may_chown:
         packages=tmp_path / "packages",
         bind=bind,
         may_chown=may_chown,
+        caller=(os.getuid(), os.getgid()),
     )
 
 
