@@ -88,7 +88,7 @@ def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -
         comparison=None,
         builds=builds,
         facts=(("runner", site.place.description), *site.plan.facts),
-        notes=site.plan.notes,
+        notes=(*site.place.notes, *site.plan.notes),
         job=detect(environ),
     )
 

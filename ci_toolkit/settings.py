@@ -40,8 +40,8 @@ SETTINGS: Final = (
     Setting(
         name="runner",
         default="auto",
-        choices=("auto", "unprivileged", "container", "vm"),
-        help="Where to build; auto takes the first that works here.",
+        choices=("auto", "unprivileged", "container", "vm", "single-id"),
+        help="Where to build; auto takes the first that works here, never single-id, whose images have other owners.",
     ),
     Setting(
         name="image",

@@ -55,7 +55,12 @@ def _diagnosis(directory: Path, environ: Mapping[str, str]) -> "Diagnosis":
     from ci_toolkit.ci.detect import detect
     from ci_toolkit.host.probe import probe
     from ci_toolkit.reports.doctor import Diagnosis
-    from ci_toolkit.runners.choose import verdicts
+    from ci_toolkit.runners.choose import ON_REQUEST, verdicts
 
     capabilities = probe(directory=directory, environ=environ, thorough=True)
-    return Diagnosis(job=detect(environ), capabilities=capabilities, runners=verdicts(capabilities))
+    return Diagnosis(
+        job=detect(environ),
+        capabilities=capabilities,
+        runners=verdicts(capabilities),
+        on_request=verdicts(capabilities, ON_REQUEST),
+    )

@@ -115,6 +115,12 @@ ROWS: Final = (
         hint="Is it in that release under that name, and its repository among the sources?",
     ),
     Row(
+        sentence="a file cannot be given its owner: the build's namespace lacks that id",
+        # The kernel's answer in the words of coreutils and of tar.
+        signs=(r"(changing ownership of .*|changing group of .*|Cannot change ownership to .*): Invalid argument",),
+        hint="--runner single-id has one id, every other runner has all.",
+    ),
+    Row(
         sentence="{script} is not executable",
         signs=(r"^‣ (?P<script>\S+) is not executable",),
         hint="Commit it with that bit (git update-index --chmod=+x), and mount the --output without noexec.",

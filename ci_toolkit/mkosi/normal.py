@@ -42,7 +42,10 @@ _ARCH: Final = """\
 _FILES: Final = {
     f"{PROGRAMS}/tar": """\
 #!/bin/sh
-TAR_OPTIONS="--sort=name ${TAR_OPTIONS-}" exec /usr/bin/tar "$@"
+options=--sort=name
+read -r _ _ ids < /proc/self/uid_map
+test "$ids" != 1 || options="$options --no-same-owner"
+TAR_OPTIONS="$options ${TAR_OPTIONS-}" exec /usr/bin/tar "$@"
 """,
     FINALIZE: """\
 #!/bin/sh

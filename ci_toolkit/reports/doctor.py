@@ -49,6 +49,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 # What a build can do without: missing, it is worth a line, but no runner asks for it.
 OPTIONAL: Final = ("kvm", "user-namespace-single", "user-namespace-shifted", "fresh-proc", "workspace:", "tool:")
 
+ON_REQUEST: Final = "only when asked for (--runner {name}): owners in the image differ from other runners'"
+
 PROVIDERS: Final = {
     Provider.GITHUB: "GitHub",
     Provider.GITLAB: "GitLab",
@@ -64,12 +66,13 @@ class Diagnosis:
     """Everything that the doctor found.
 
     `runners` has each runner's name with its obstacles, in the order in which they are tried; `chosen` is the first
-    without any, None when there is none.
+    without any, None when there is none. `on_request` has those that are not tried unless they are asked for.
     """
 
     job: Job
     capabilities: Capabilities
     runners: tuple[tuple[str, tuple[str, ...]], ...]
+    on_request: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def chosen(self) -> str | None:
@@ -90,7 +93,11 @@ def to_json(diagnosis: Diagnosis) -> str:
             "may_not_write_because": job.may_not_write_because,
         },
         "runner": diagnosis.chosen,
-        "runners": [{"name": name, "obstacles": list(obstacles)} for name, obstacles in diagnosis.runners],
+        "runners": [
+            {"name": name, "obstacles": list(obstacles), "auto": tried}
+            for runners, tried in ((diagnosis.runners, True), (diagnosis.on_request, False))
+            for name, obstacles in runners
+        ],
         "leaks": [
             {
                 "name": leak.name,
@@ -175,6 +182,9 @@ def _runners(diagnosis: Diagnosis) -> RenderableType:
         state = "taken" if name == diagnosis.chosen else "would do as well"
         told = Group(*(_plain(text) for text in obstacles)) if obstacles else Text(state)
         rows.append((_mark(not obstacles), name, told))
+    for name, obstacles in diagnosis.on_request:
+        told = Group(*(_plain(text) for text in obstacles)) if obstacles else Text(ON_REQUEST.format(name=name))
+        rows.append((_mark(False, "!"), name, told))
     return _table(rows)
 
 

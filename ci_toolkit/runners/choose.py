@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from ci_toolkit.errors import HostError
 from ci_toolkit.host.capabilities import Capabilities
-from ci_toolkit.runners import container, unprivileged, vm
+from ci_toolkit.runners import container, single_id, unprivileged, vm
 from ci_toolkit.runners.runner import Runner
 
 # In the order in which `auto` tries them: the quickest and least demanding first.
@@ -15,23 +15,37 @@ RUNNERS: Final = (
     cast("Runner", vm),
 )
 
+# What has to be asked for by name, since its images are others.
+ON_REQUEST: Final = (cast("Runner", single_id),)
+
 
 def choose(capabilities: Capabilities, wanted: str = "auto") -> Runner:
     """Return the runner WANTED, or for "auto" the first of RUNNERS that has no obstacle.
 
     Raises HostError with every obstacle of every runner considered.
     """
-    considered = [runner for runner in RUNNERS if wanted in ("auto", runner.NAME)]
+    considered = RUNNERS if wanted == "auto" else [one for one in (*RUNNERS, *ON_REQUEST) if wanted == one.NAME]
     reasons: list[str] = []
     for runner in considered:
         obstacles = runner.obstacles(capabilities)
         if not obstacles:
             return runner
         reasons.extend(f"{runner.NAME}: {obstacle}" for obstacle in obstacles)
+    if wanted == "auto":
+        reasons.extend(_on_request(capabilities))
     raise HostError(
         "nothing here can run the build\n" + "\n".join(reasons),
         hint="`ci-toolkit doctor` tells what to change for each of them.",
     )
+
+
+def _on_request(capabilities: Capabilities) -> list[str]:
+    """Name the runners that would work, had they been asked for."""
+    return [
+        f"{runner.NAME}: would work, but is only taken when asked for (--runner {runner.NAME}): {runner.WARNING}"
+        for runner in (single_id,)
+        if not runner.obstacles(capabilities)
+    ]
 
 
 def passed_over(capabilities: Capabilities, taken: Runner) -> tuple[str, ...]:
@@ -41,6 +55,8 @@ def passed_over(capabilities: Capabilities, taken: Runner) -> tuple[str, ...]:
     return tuple(f"{name}: {'; '.join(obstacles)}" for name, obstacles in refused if obstacles)
 
 
-def verdicts(capabilities: Capabilities) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each runner's name and its obstacles, in the order of RUNNERS, for the doctor."""
-    return tuple((runner.NAME, runner.obstacles(capabilities)) for runner in RUNNERS)
+def verdicts(
+    capabilities: Capabilities, runners: tuple[Runner, ...] = RUNNERS
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the name and the obstacles of each of RUNNERS, in that order, for the doctor."""
+    return tuple((runner.NAME, runner.obstacles(capabilities)) for runner in runners)

@@ -314,6 +314,10 @@ class ContainerPlace:
         with contextlib.suppress(HostError), _refusals():
             self.container.kill()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def sandbox(self, environment: Environment) -> NamespaceSandbox:
         """Return a sandbox in the container with the surroundings ENVIRONMENT."""
         return NamespaceSandbox(

@@ -1,4 +1,4 @@
-"""Start a program as root of a new user namespace with all its ids, in given surroundings.
+"""Start a program as root of a new user namespace with all its ids, or with one, in given surroundings.
 
     python -m ci_toolkit.runners.launch '{"first_id": 0, "hostname": "x", …}' -- mkosi build
 
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ci_toolkit.host.namespaces import write_id_maps
+from ci_toolkit.host.namespaces import write_id_maps, write_single_id_map
 from ci_toolkit.runners import root
 
 CLONE_NEWNS: Final = 0x00020000
@@ -46,12 +46,12 @@ _PATIENCE_SECONDS: Final = 4
 class Surroundings:
     """What the child is given.
 
-    `first_id` is the id outside that is root inside, `cpus` how many processors it may use (None: all), `binds`
-    directories and the paths under which they appear inside, in order, `directory` where the program starts. Of the
-    rest of the machine it sees the system alone.
+    `first_id` is the id outside that is root inside (None: the caller's, and there is no other), `cpus` how many
+    processors it may use (None: all), `binds` directories and the paths under which they appear inside, in order,
+    `directory` where the program starts. Of the rest of the machine it sees the system alone.
     """
 
-    first_id: int
+    first_id: int | None
     hostname: str
     cpus: int | None
     umask: int
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda number, _: _forward(child, number))
     signal.signal(signal.SIGALRM, lambda *_: _lose_patience())
     if os.read(ready, 1):
-        refused = write_id_maps(child, first_id=surroundings.first_id)
+        refused = _write_maps(child, surroundings.first_id)
         if refused is None:
             os.write(ids_are_mapped, b"x")
         else:
@@ -96,6 +96,10 @@ def main(arguments: list[str]) -> int:
     _end_others()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _write_maps(child: int, first_id: int | None) -> str | None:
+    return write_single_id_map(child) if first_id is None else write_id_maps(child, first_id=first_id)
 
 
 def _become(libc: ctypes.CDLL, surroundings: Surroundings, argv: list[str], ready: int, mapped: int) -> NoReturn:
@@ -123,7 +127,8 @@ def _enter(libc: ctypes.CDLL, surroundings: Surroundings, ready: int, mapped: in
     if not os.read(mapped, 1):
         os._exit(NOT_STARTED)
     held = root.hold(surroundings.binds)
-    os.setgroups([])
+    if surroundings.first_id is not None:
+        os.setgroups([])  # with one id, that is given up for good
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     root.change(libc, held)

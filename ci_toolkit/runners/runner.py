@@ -59,6 +59,10 @@ class Place(Protocol):
     def description(self) -> str:
         """One line for the report."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report has to know of images that are built here."""
+
 
 class Runner(Protocol):
     """A module of this room."""

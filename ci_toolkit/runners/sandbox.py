@@ -23,7 +23,8 @@ class NamespaceSandbox:
     `scratch` is the directory that appears as INSIDE and `packages` the one that appears as INSIDE / "packages";
     `bind` is false where they already do (a container's mounts).
     `may_chown` tells whether files can be given to `environment.first_id`; without it they are the caller's, who is
-    root inside. `caller` is the user and group of whoever called, as `execute` sees them.
+    root inside. `caller` is the user and group of whoever called, as `execute` sees them. `all_ids` is false where the
+    namespace has no id but the caller's.
     """
 
     environment: Environment
@@ -34,6 +35,7 @@ class NamespaceSandbox:
     bind: bool
     may_chown: bool
     caller: tuple[int, int]
+    all_ids: bool = True
 
     def run(
         self,
@@ -44,7 +46,7 @@ class NamespaceSandbox:
     ) -> Completed:
         """Run COMMAND as root of the namespace; see process.Sandbox."""
         surroundings = Surroundings(
-            first_id=self.environment.first_id,
+            first_id=self.environment.first_id if self.all_ids else None,
             hostname=self.environment.hostname,
             cpus=self.environment.cpus,
             umask=self.environment.umask,

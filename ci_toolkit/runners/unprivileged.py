@@ -2,15 +2,14 @@
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ci_toolkit import process
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import NORMAL, Environment
-from ci_toolkit.process import Command, Completed
+from ci_toolkit.process import Command
+from ci_toolkit.runners.local import Programs
 from ci_toolkit.runners.runner import EMPTY, Request
 from ci_toolkit.runners.sandbox import NamespaceSandbox
 
@@ -42,7 +41,7 @@ class UnprivilegedPlace:
     """This machine, as seen from a user namespace."""
 
     request: Request
-    stopped: threading.Event = field(default_factory=threading.Event)
+    programs: Programs = field(default_factory=Programs)
 
     one_at_a_time = None
 
@@ -65,11 +64,15 @@ class UnprivilegedPlace:
         who = "root without CAP_SYS_ADMIN needed" if self.may_chown else f"user {os.geteuid()}, newuidmap"
         return f"unprivileged: user namespace with 65,536 ids ({who})"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def sandbox(self, environment: Environment) -> NamespaceSandbox:
         """Return a sandbox on this machine with the surroundings ENVIRONMENT."""
         return NamespaceSandbox(
             environment=environment,
-            execute=self._execute,
+            execute=self.programs.execute,
             python=sys.executable,
             scratch=self.request.scratch,
             packages=self.request.packages,
@@ -80,9 +83,4 @@ class UnprivilegedPlace:
 
     def stop(self) -> None:
         """End every program that runs here."""
-        self.stopped.set()
-
-    def _execute(
-        self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
-    ) -> Completed:
-        return process.run(command, on_line=on_line, timeout_seconds=timeout_seconds, stopped=self.stopped)
+        self.programs.stop()

@@ -107,6 +107,10 @@ class VirtualPlace:
         how = "emulated" if self.emulated else "KVM"
         return f"vm: QEMU, {how}, {hardware.cpus} processors, {hardware.memory >> 20} MiB"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def sandbox(self, environment: Environment) -> "VirtualSandbox":
         """Return a sandbox in the machine with the surroundings ENVIRONMENT."""
         return VirtualSandbox(

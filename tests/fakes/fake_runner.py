@@ -28,6 +28,7 @@ class FakePlace:
     cannot_vary: Mapping[str, str] = field(default_factory=dict)
     description: str = "fake"
     emulated: bool = False
+    notes: tuple[str, ...] = ()
     built: list[tuple[Environment, Command]] = field(default_factory=list)
     one_at_a_time: str | None = "a fake does one thing after the other"
     stopped: bool = False

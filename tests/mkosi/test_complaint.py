@@ -156,6 +156,18 @@ def test_a_full_disk_is_told_before_what_follows_from_it() -> None:
     assert sentence(follows) == "E: It failed"
 
 
+def test_an_owner_that_a_namespace_with_one_id_lacks_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    argv = ("unshare", "--user", "--map-root-user", "chown", "33:12", tmp_path / "file")
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"}).stderr
+    if said.startswith("unshare"):
+        pytest.skip(f"no user namespace here: {said}")
+    found = complaint.find([*said.splitlines(), "Error: it failed"])
+    assert found is not None
+    assert found.line == said.strip()
+    assert "single-id" in (found.hint or "")
+
+
 def test_of_a_traceback_its_last_line_is_told() -> None:
     said = subprocess.run((sys.executable, "-c", "b'\\xff'.decode()"), capture_output=True, text=True, check=False)
     found = sentence(said.stderr.splitlines())

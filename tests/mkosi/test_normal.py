@@ -38,6 +38,22 @@ def test_members_are_sorted_whatever_the_file_system_says(tree: Path, tmp_path: 
     assert (tmp_path / "out/m/2").read_text() == "m/2"
 
 
+def test_in_a_namespace_with_one_id_owners_are_left_out_and_elsewhere_kept(tree: Path, tmp_path: Path) -> None:
+    program = tmp_path / normal.PROGRAMS / "tar"
+    run("tar", "--create", "--owner=33", "--group=42", "--file", tmp_path / "x.tar", "--directory", tree, "a")
+    extract = (str(program), "--extract", "--file", str(tmp_path / "x.tar"), "--directory", str(tmp_path))
+    environment = {"PATH": "/usr/bin:/bin"}
+    inside = ("unshare", "--user", "--map-root-user", *extract)
+    completed = subprocess.run(inside, capture_output=True, text=True, check=False, env=environment)
+    if completed.stderr.startswith("unshare"):
+        pytest.skip(f"no user namespace here: {completed.stderr}")
+    assert completed.returncode == 0, completed.stderr
+    assert (tmp_path / "a").stat().st_gid == os.getgid()
+    if os.geteuid() == 0:
+        run(*extract)
+        assert (tmp_path / "a").stat().st_gid == 42
+
+
 def test_options_of_the_caller_stay(tree: Path, tmp_path: Path) -> None:
     argv = (tmp_path / normal.PROGRAMS / "tar", "--create", "--file", tmp_path / "x.tar", "--directory", tree, ".")
     run(*argv, environment={"TAR_OPTIONS": "--exclude=m"})

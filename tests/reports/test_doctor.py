@@ -37,6 +37,7 @@ def diagnosis() -> Diagnosis:
             leaks=(leak("umask", "0000", leaks=True), leak("zone", "UTC", leaks=False)),
         ),
         runners=(("unprivileged", ("mkosi: not installed",)), ("container", ()), ("vm", ("no", "and no"))),
+        on_request=(("single-id", ()),),
     )
 
 
@@ -49,6 +50,12 @@ def test_the_first_runner_without_an_obstacle_is_chosen(diagnosis: Diagnosis) ->
     assert replace(diagnosis, runners=diagnosis.runners[:1]).chosen is None
 
 
+def test_a_runner_that_has_to_be_asked_for_is_shown_as_that(diagnosis: Diagnosis) -> None:
+    assert "!  single-id               only when asked for (--runner single-id): owners" in text(diagnosis)
+    refused = text(replace(diagnosis, on_request=(("single-id", ("mkosi: too old",)),)))
+    assert "!  single-id               mkosi: too old" in refused
+
+
 def test_the_json_is_what_its_schema_says(diagnosis: Diagnosis) -> None:
     path = Path(str(ci_toolkit.reports.__file__)).with_name("doctor.schema.json")
     schema = json.loads(path.read_text(encoding="utf-8"))
@@ -56,6 +63,7 @@ def test_the_json_is_what_its_schema_says(diagnosis: Diagnosis) -> None:
     document: dict[str, Any] = json.loads(doctor.to_json(diagnosis))
     jsonschema.Draft202012Validator(schema).validate(document)
     assert document["runner"] == "container"
+    assert [one["name"] for one in document["runners"] if not one["auto"]] == ["single-id"]
     assert document["ci"]["change"] == 7
     assert [one["name"] for one in document["capabilities"]] == [
         "kvm",

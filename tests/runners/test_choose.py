@@ -2,10 +2,11 @@ import pytest
 
 from ci_toolkit.errors import HostError
 from ci_toolkit.host.capabilities import Capabilities, Capability
-from ci_toolkit.runners import choose, container, unprivileged, vm
+from ci_toolkit.runners import choose, container, single_id, unprivileged, vm
 
 NAMES = (
     "user-namespace-full",
+    "user-namespace-single",
     "mount-in-namespace",
     "mkosi",
     "container-engine",
@@ -60,6 +61,24 @@ def test_the_vm_is_what_is_left() -> None:
     assert choose.choose(machine("user-namespace-full", "container-engine")).NAME == "vm"
 
 
+def test_the_one_with_other_owners_is_never_taken_unasked_but_named_where_nothing_else_works() -> None:
+    with pytest.raises(HostError) as refused:
+        choose.choose(machine("user-namespace-full", "container-engine", "qemu"))
+    assert refused.value.message.splitlines()[1:] == [
+        "unprivileged: user-namespace-full: no user-namespace-full here",
+        "container: container-engine: no container-engine here",
+        "vm: qemu: no qemu here",
+        "single-id: would work, but is only taken when asked for (--runner single-id): " + single_id.WARNING,
+    ]
+
+
+def test_it_is_taken_when_asked_for_and_gives_its_own_reasons() -> None:
+    assert choose.choose(machine("user-namespace-full"), "single-id").NAME == "single-id"
+    with pytest.raises(HostError) as refused:
+        choose.choose(machine("mkosi"), "single-id")
+    assert refused.value.message.splitlines()[1:] == ["single-id: mkosi: no mkosi here"]
+
+
 def test_why_the_runners_before_it_were_not_taken_is_told() -> None:
     here = machine("user-namespace-full", "mkosi", "container-engine")
     assert choose.passed_over(here, choose.choose(here)) == (
@@ -81,5 +100,6 @@ def test_every_runner_is_a_choice_of_the_setting() -> None:
     from ci_toolkit.settings import SETTINGS
 
     setting = next(setting for setting in SETTINGS if setting.name == "runner")
-    assert setting.choices == ("auto", *(runner.NAME for runner in choose.RUNNERS))
+    assert setting.choices == ("auto", *(runner.NAME for runner in (*choose.RUNNERS, *choose.ON_REQUEST)))
     assert (unprivileged, container, vm) == choose.RUNNERS
+    assert choose.verdicts(machine(), choose.ON_REQUEST) == (("single-id", ()),)

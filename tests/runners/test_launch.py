@@ -70,6 +70,16 @@ def test_the_program_is_root_with_65536_ids_which_begin_where_they_shall(first_i
     }
 
 
+def test_with_one_id_the_program_is_root_and_can_give_nothing_away(tmp_path: Path) -> None:
+    surroundings = replace(PLAIN, first_id=None, binds=((str(tmp_path), str(INSIDE)),), directory=str(INSIDE))
+    if launch(surroundings, "true").exit_code == NOT_STARTED:
+        pytest.skip("no user namespace here")
+    (line,) = shell(surroundings, "touch mine; id -u; cat /proc/self/uid_map; chown 0:42 mine 2>&1 || true")[2:]
+    assert line.endswith("Invalid argument")
+    assert shell(surroundings, "id -u; cat /proc/self/uid_map")[1].split() == ["0", str(os.geteuid()), "1"]
+    assert (tmp_path / "mine").stat().st_uid == os.geteuid()
+
+
 @pytest.mark.usefixtures("namespace")
 def test_the_host_name_is_another_one_inside_only() -> None:
     before = os.uname().nodename
