@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ci_toolkit.host.environment import NORMAL
+from ci_toolkit.runners.container import PYTHON
 from tests.arch import mirror
-from tests.integration import podman, small
+from tests.integration import podman, small, true_root
 
 ROOT: Final = Path(__file__).parents[2]
 IMAGE: Final = os.environ.get("CI_TOOLKIT_IMAGE", "ci-toolkit:local")
+# The exit code of `docker run` where the engine starts no container.
+DOCKER_REFUSES: Final = 125
 SEVERAL: Final = ("sh", "-c", 'umask "$0" && exec "$@"')
 
 # Owners, a set-group-id bit, names out of order, a link, a hard link, a file with a capability's worth of bits.
@@ -136,9 +140,31 @@ def contained(
     return row
 
 
-def _row(image: str, runner: str, surroundings: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> Row:
+def by_root(image: str, base: Path) -> Row:
+    """Build as real root in a container that has what it takes, which no runner ever does."""
+    allowed = ("--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined")
+    mounted = (f"--volume={base}:/mnt", f"--volume={ROOT}:/checkout:ro", "--env=PYTHONPATH=/checkout")
+    called = (IMAGE, "-m", "tests.integration.true_root", f"/mnt/source/{image}", "/mnt/output")
+    options = (f"--hostname={NORMAL.hostname}", f"--entrypoint={PYTHON}", *allowed, *mounted)
+    argv = ("docker", "run", "--rm", *options, *called)
+    skips = (DOCKER_REFUSES, true_root.SKIPPED)
+    row = _row(image, "true-root", "CAP_SYS_ADMIN, no user namespace", argv, small.environ(), skips)
+    shutil.rmtree(base / "output", ignore_errors=True)
+    return row
+
+
+def _row(
+    image: str,
+    runner: str,
+    surroundings: str,
+    argv: tuple[str, ...],
+    environ: Mapping[str, str],
+    skips: tuple[int, ...] = (),
+) -> Row:
     completed = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=False, cwd="/")
     said = completed.stderr + completed.stdout
+    if completed.returncode in skips:
+        return Row(image=image, runner=runner, surroundings=surroundings, digest="", skipped=said.strip())
     if completed.returncode != 0 or f"Runner: {runner}: " not in said:
         raise AssertionError(f"{image}, {runner}, {surroundings}: exit code {completed.returncode}\n{said[-4000:]}")
     digest = completed.stdout.split()[0]
@@ -172,6 +198,7 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
         for case in CASES:
             yield local(case, image, base)
         yield by_podman(image, base)
+        yield by_root(image, base)
         yield contained("shipped seccomp profile", image, base, "unprivileged", *seccomp)
         yield contained("overlay", image, base, "unprivileged", *seccomp, output="/root/output")
         yield contained("one processor", image, base, "unprivileged", *seccomp, "--cpuset-cpus=0")
