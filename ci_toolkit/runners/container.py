@@ -51,6 +51,9 @@ CAPABILITIES: Final = ("SETUID", "SETGID", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "
 _WAIT: Final = ("sh", "-c", "exec 3<&0; trap 'exit 0' TERM; cat <&3 > /dev/null & wait $!")
 
 
+# Lets a program begin when we are heard: what Podman's says before that is lost, which on a busy machine may be all.
+GATE: Final = ("sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh")
+
 # What an engine complains of, and what mends it.
 REMEDIES: Final[Mapping[str, str]] = {
     "rlimit": "In containers.conf below [containers], set default_ulimits to what this machine allows, such as "
@@ -227,10 +230,9 @@ def _create(
 
 def _open(container: "Container", kind: Engine, image: str, request: Request) -> "ContainerPlace":
     """Look at the ids of the running CONTAINER: a rootless engine's are a part of the machine's, in other places."""
-    read = ["sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"]
-    output = container.exec_run(read).output
-    assert isinstance(output, bytes)
-    maps = output.decode().split("\n\n")
+    output, errors = _Lines(on_line=None), _Lines(on_line=None)
+    _execute(container, ("sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"), "/", (output, errors))
+    maps = output.close().split("\n\n")
     if not all(covers(text, 0, FULL_RANGE) for text in maps):
         raise HostError(
             f"the engine's containers have fewer than {FULL_RANGE:,} ids",
@@ -334,41 +336,21 @@ class ContainerPlace:
     def execute(
         self, command: Command, on_line: Callable[[str], None] | None, timeout_seconds: float | None
     ) -> Completed:
-        """Run COMMAND as the container's root and wait for it; see process.run. Raises HostError when it is gone.
+        """Run COMMAND as the container's root and wait for it; see process.run. Raises BuildError when it is gone.
 
         Of one that is late the whole container is ended.
         """
-        client = self.container.client
-        assert client is not None
-        api = client.api
         # The engine would add the image's own environment.
         variables = (f"{name}={value}" for name, value in command.environment.items())
+        argv = ("env", "--ignore-environment", *variables, *command.argv)
         streams = (_Lines(on_line=on_line), _Lines(on_line=on_line))
         with _refusals(), self._ended_after(timeout_seconds) as late:
-            started = api.exec_create(
-                self.container.id,
-                ["env", "--ignore-environment", *variables, *command.argv],
-                workdir=os.fspath(command.directory or "/"),
-            )
-            for chunks in api.exec_start(started["Id"], stream=True, demux=True):
-                for lines, chunk in zip(streams, chunks, strict=True):
-                    lines.feed(chunk or b"")
-        exit_code = 124 if late.is_set() else self._exit_code(started["Id"])
-        stdout, stderr = (lines.close() for lines in streams)
-        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr, late=late.is_set())
-
-    def _exit_code(self, executed: str) -> int:
-        """Return the exit code of what was EXECUTED. Raises BuildError where it was not that which ended."""
-        from docker.errors import NotFound
-
-        client = self.container.client
-        assert client is not None
-        code = None
-        with _refusals(), suppress(NotFound):  # it is removed when it ends
-            code = client.api.exec_inspect(executed)["ExitCode"]
-        if code is None:
+            code = _execute(self.container, argv, os.fspath(command.directory or "/"), streams)
+        if code is None and not late.is_set():
             raise BuildError("the build's container ended before the build", hint="Did it run out of memory?")
-        return int(code)
+        stdout, stderr = (lines.close() for lines in streams)
+        exit_code = 124 if late.is_set() or code is None else code
+        return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr, late=late.is_set())
 
     @contextmanager
     def _ended_after(self, seconds: float | None) -> Iterator[threading.Event]:
@@ -392,6 +374,28 @@ class ContainerPlace:
         finally:
             if timer is not None:
                 timer.cancel()
+
+
+def _execute(
+    container: "Container", argv: tuple[str, ...], directory: str, streams: tuple["_Lines", "_Lines"]
+) -> int | None:
+    """Run ARGV from DIRECTORY, put what it writes into STREAMS, and return its exit code, None when it is gone."""
+    from docker.errors import NotFound
+    from docker.utils.socket import frames_iter
+
+    assert container.client is not None
+    api = container.client.api
+    started = api.exec_create(container.id, [*GATE, *argv], workdir=directory, stdin=True)
+    attached: Any = api.exec_start(started["Id"], socket=True)
+    frames: Any = frames_iter
+    with closing(attached):
+        getattr(attached, "_sock", attached).sendall(b"\n")
+        for number, chunk in frames(attached, tty=False):
+            streams[number - 1].feed(chunk)
+    code: int | None = None
+    with suppress(NotFound):  # a container is removed when it ends
+        code = api.exec_inspect(started["Id"])["ExitCode"]
+    return code
 
 
 @dataclass(kw_only=True)
