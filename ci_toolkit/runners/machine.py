@@ -18,7 +18,7 @@ from ci_toolkit.host import virtual
 from ci_toolkit.host.kvm import MACHINES
 from ci_toolkit.host.tools import emulator
 from ci_toolkit.process import Background, Command, Completed
-from ci_toolkit.runners import port
+from ci_toolkit.runners import listening, port
 from ci_toolkit.runners.port import Answer, Boot, Job
 from ci_toolkit.runners.runner import INSIDE
 
@@ -160,13 +160,13 @@ def boot(hardware: Hardware, *, share: Path, directory: Path) -> Iterator[Machin
             argv = virtual.virtiofsd(hardware.virtiofsd, socket=sockets / tag, directory=place)
             log = directory / f"{tag}.log"
             daemon = stack.enter_context(process.background(Command(argv=(*_LEASH, *argv, *options)), log))
-            _appears(sockets / tag, daemon, log)
+            _wait(sockets / tag, daemon, log)
         with places.disk.open("wb") as disk:
             disk.truncate(hardware.disk)
         told = Boot(modules=tuple(map(os.fspath, hardware.modules)), inside=os.fspath(INSIDE), share=os.fspath(share))
         log = directory / "qemu.log"
         qemu = stack.enter_context(process.background(command(hardware, told, places), log))
-        _appears(sockets / "port", qemu, log)
+        _wait(sockets / "port", qemu, log)
         line = stack.enter_context(socket.socket(socket.AF_UNIX))
         line.connect(os.fspath(sockets / "port"))
         machine = Machine(line=line, qemu=qemu, console=places.console)
@@ -217,14 +217,5 @@ def _escaped(path: Path) -> str:
     return os.fspath(path).replace(",", ",,")
 
 
-def _appears(path: Path, program: Background, log: Path) -> None:
-    """Wait for the socket at PATH. Raises HostError when PROGRAM ends, or takes too long."""
-    deadline = time.monotonic() + _SOCKET_SECONDS
-    while not path.exists():
-        if program.exit_code() is not None or time.monotonic() > deadline:
-            said = log.read_text(encoding="utf-8", errors="backslashreplace").strip().splitlines()
-            raise HostError(
-                f"the virtual machine cannot be started: {said[-1] if said else 'no message'}",
-                hint="See `ci-toolkit doctor`.",
-            )
-        time.sleep(0.02)
+def _wait(path: Path, program: Background, log: Path) -> None:
+    listening.wait(path, program, log, seconds=_SOCKET_SECONDS, failed="the virtual machine cannot be started")
