@@ -16,6 +16,14 @@ _SECCOMP_FIX: Final = "Start the container with the profile that `ci-toolkit sec
 
 _ROOT_FIX: Final = "Give the container CAP_SETUID, CAP_SETGID and CAP_SETFCAP: they are in Docker's default set."
 
+# What newuidmap was refused for -> what mends it, where it is installed and the ids are granted.
+_HELPER_FIXES: Final[Mapping[str, str]] = {
+    "file capability": "As root: cd /usr/bin; chmod u-s newuidmap newgidmap; setcap cap_setuid=ep newuidmap; "
+    "setcap cap_setgid=ep newgidmap.",
+    "no_new_privs": "Start the container without `--security-opt no-new-privileges`, or as root.",
+    "determine your user name": "Give the user a line in /etc/passwd: newuidmap asks for his name.",
+}
+
 # The capabilities that runners ask for, whose refusal names what holds the process back.
 BLAMED: Final = ("user-namespace-full", "user-namespace-single", "mount-in-namespace")
 
@@ -97,7 +105,7 @@ def judge(
         confinement.switches(root),
     )
     culprit = next((one for one in confined if not one.available), None)
-    single = [_capability(name, refused[name]) for name in EXPLAINED]
+    single = [_with_helper(_capability(name, refused[name])) for name in EXPLAINED]
     if privileged:
         single = [replace(one, fix=_ROOT_FIX) if one.name == "user-namespace-full" else one for one in single]
     at = list(EXPLAINED).index("mount-tmpfs")
@@ -110,6 +118,11 @@ def _with_culprit(one: Capability, culprit: Capability | None) -> Capability:
     if culprit is None or one.available or one.name not in BLAMED or not one.reason.endswith(UNEXPLAINED):
         return one
     return replace(one, reason=f"{one.reason} ({CULPRITS[culprit.name]})", fix=culprit.fix)
+
+
+def _with_helper(one: Capability) -> Capability:
+    fix = next((fix for sign, fix in _HELPER_FIXES.items() if sign in one.reason), None)
+    return one if fix is None or one.available else replace(one, fix=fix)
 
 
 def _capability(name: str, refused: str | None) -> Capability:

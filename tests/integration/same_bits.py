@@ -25,6 +25,17 @@ IMAGE: Final = os.environ.get("CI_TOOLKIT_IMAGE", "ci-toolkit:local")
 DOCKER_REFUSES: Final = 125
 SEVERAL: Final = ("sh", "-c", 'umask "$0" && exec "$@"')
 
+# What useradd grants a user in /etc/subuid suffices; in a container newuidmap is refused what it is for as a program of
+# root's, for want of CAP_SYS_ADMIN, but not with the one capability.
+LAPTOP: Final = """\
+useradd --uid 1234 --create-home user
+chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap
+setcap cap_setuid=ep /usr/bin/newuidmap
+setcap cap_setgid=ep /usr/bin/newgidmap
+export HOME=/home/user
+exec setpriv --reuid=1234 --regid=1234 --init-groups ci-toolkit build "$1" --runner auto --output /home/user/output
+"""
+
 # Owners, a set-group-id bit, names out of order, a link, a hard link, a file with a capability's worth of bits.
 SCRIPT: Final = """\
 cd "$BUILDROOT"
@@ -140,6 +151,13 @@ def contained(
     return row
 
 
+def by_user(image: str, base: Path) -> Row:
+    """Build as a plain user of a machine whose administrator granted him ids, in a container for want of a laptop."""
+    seccomp = f"--security-opt=seccomp={base / 'seccomp.json'}"
+    argv = ("docker", "run", "--rm", seccomp, f"--volume={base}:/mnt", "--entrypoint=sh", IMAGE, "-ec", LAPTOP, "sh")
+    return _row(image, "unprivileged", "a plain user, newuidmap", (*argv, f"/mnt/source/{image}"), small.environ())
+
+
 def by_root(image: str, base: Path) -> Row:
     """Build as real root in a container that has what it takes, which no runner ever does."""
     allowed = ("--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined")
@@ -173,6 +191,7 @@ def _row(
 
 def prepare(base: Path) -> tuple[str, ...]:
     """Commit the definitions below BASE/source; return docker's options for the shipped seccomp profile."""
+    base.chmod(0o755)  # for the plain users among those who build
     source = base / "source"
     small.write(
         source,
@@ -197,6 +216,7 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
     for image in ("files", "tiny"):
         for case in CASES:
             yield local(case, image, base)
+        yield by_user(image, base)
         yield by_podman(image, base)
         yield by_root(image, base)
         yield contained("shipped seccomp profile", image, base, "unprivileged", *seccomp)
@@ -204,6 +224,11 @@ def rows(base: Path, *, everything: bool = False) -> Iterator[Row]:
         yield contained("one processor", image, base, "unprivileged", *seccomp, "--cpuset-cpus=0")
         if image == "files" or everything:
             yield contained("Docker's own defaults", image, base, "vm")
+    # Of another user is what he writes.
+    (base / "public").mkdir()
+    (base / "public").chmod(0o1777)
+    user = ("--user=1234:1234",)
+    yield contained("Docker's own defaults, a plain user", "files", base, "vm", *user, output="/mnt/public/output")
 
 
 def arch_rows(base: Path, *, everything: bool = False) -> Iterator[Row]:

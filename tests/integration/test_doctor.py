@@ -99,6 +99,32 @@ def test_a_plain_user_gets_one_id_and_not_all(profile: str) -> None:
     assert not found(document, "owners")["available"]
 
 
+GRANTED = "useradd --uid 1234 --create-home user"
+CAPABLE = "cd /usr/bin; chmod u-s newuidmap newgidmap; setcap cap_setuid=ep newuidmap; setcap cap_setgid=ep newgidmap"
+
+
+def doctor_of_user(profile: str, preparation: str, *options: str) -> dict[str, Any]:
+    """What the doctor says to a plain user, once root has done PREPARATION."""
+    call = f"exec setpriv --reuid=1234 --regid=1234 --clear-groups {PYTHON} -m ci_toolkit doctor --json /var/tmp"
+    completed = inside(profile, *options, entrypoint="sh", arguments=("-ec", f"{preparation}; cd /var/tmp; {call}"))
+    document: dict[str, Any] = json.loads(completed.stdout)
+    return document
+
+
+def test_a_plain_user_with_granted_ids_needs_newuidmap_with_a_capability_and_is_told_so(profile: str) -> None:
+    refused = found(doctor_of_user(profile, GRANTED), "user-namespace-full")
+    assert not refused["available"]
+    assert refused["fix"] == f"As root: {CAPABLE}."
+    assert doctor_of_user(profile, f"{GRANTED}; {CAPABLE}")["runner"] == "unprivileged"
+
+
+def test_without_new_privileges_newuidmap_has_none_and_that_is_told(profile: str) -> None:
+    options = ("--security-opt=no-new-privileges",)
+    refused = found(doctor_of_user(profile, f"{GRANTED}; {CAPABLE}", *options), "user-namespace-full")
+    assert not refused["available"]
+    assert "no-new-privileges" in refused["fix"]
+
+
 def test_a_filter_that_kills_is_a_reason_and_not_a_crash(profile: str, tmp_path: Path) -> None:
     rules = json.loads(Path(profile.rpartition("=")[2]).read_text(encoding="utf-8"))
     for entry in rules["syscalls"]:
