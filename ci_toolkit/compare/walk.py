@@ -92,11 +92,15 @@ def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bo
 
 
 def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison:
+    from ci_toolkit.compare import trees
     from ci_toolkit.images.archives import oci
 
-    one, other = directory.read(a, budget), directory.read(b, budget)
-    if oci.is_layout(one) and oci.is_layout(other):
-        one, other = oci.arranged(one, budget), oci.arranged(other, budget)
+    if all((path / "oci-layout").exists() for path in (a, b)):
+        one, other = directory.read(a, budget), directory.read(b, budget)
+        if oci.is_layout(one) and oci.is_layout(other):
+            one, other = oci.arranged(one, budget), oci.arranged(other, budget)
+    else:
+        one, other = trees.unequal(a, b, budget)
     walker.trees(one, other)
     if walker.ledger.skipped and not walker.ledger.found:
         # Trees have no bytes of their own: what could not be listed may differ.

@@ -5,12 +5,15 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from ci_toolkit.errors import UnreadableError
 
 # Small enough to stay in the processor's cache, and below what malloc maps afresh for each allocation.
 CHUNK = 1 << 16
+
+# How a file of a directory tree is opened: since it was listed, it may have become a link or a FIFO.
+PLAIN_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Buffer = bytearray | memoryview
 
@@ -73,8 +76,7 @@ class ClosedFile:
 
     def _open(self) -> int:
         try:
-            # Between listing and reading, the file may have become a link or a FIFO.
-            return os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.open(self.path, PLAIN_FILE)
         except OSError as error:
             raise UnreadableError(f"{self.path}: {error.strerror}") from error
 
