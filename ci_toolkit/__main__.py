@@ -1,5 +1,6 @@
 """Start the command line."""
 
+import gc
 import os
 import sys
 
@@ -9,7 +10,10 @@ def main() -> None:
     _open_streams()
     from ci_toolkit.cli.main import run
 
-    sys.exit(run())
+    code = run()
+    # Else all that is left would be searched for cycles, only to end.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _open_streams() -> None:

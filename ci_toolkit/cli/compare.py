@@ -58,7 +58,7 @@ def command(
     to_files = {kind: path for kind, path in wanted.items() if path not in _STDOUT}
     for path in to_files.values():
         deliver.check_file(path)
-    report = _compare(a, b, digests=digests, environ=environ if deep else None)
+    report = _compare(a, b, digests=digests, hashed="json" in wanted, environ=environ if deep else None)
     if not to_stdout:
         deliver.show(report, environ, console)
     for kind in to_stdout:
@@ -68,12 +68,13 @@ def command(
     return deliver.exit_code(report, fail_on or settings.value("fail-on", environ))
 
 
-def _compare(a: Path, b: Path, *, digests: bool, environ: Mapping[str, str] | None) -> "Report":
+def _compare(a: Path, b: Path, *, digests: bool, hashed: bool, environ: Mapping[str, str] | None) -> "Report":
     from ci_toolkit.compare import explain, walk
     from ci_toolkit.compare.facts import Facts
     from ci_toolkit.reports.report import Report
 
-    comparison = walk.compare(a, b, digests=digests, look=_look(environ) if environ is not None else None)
+    look = _look(environ) if environ is not None else None
+    comparison = walk.compare(a, b, digests=digests, hashed=hashed, look=look)
     findings = explain.explain(comparison.differences, Facts())
     return Report(
         title=a.name if a.name == b.name else f"{a.name} and {b.name}",

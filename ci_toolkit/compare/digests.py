@@ -22,9 +22,13 @@ _PLAIN: Final = (OpenFile, Spool)
 
 
 class Digests:
-    """Hands out tickets in place of digests, and puts the digests in their places in the end."""
+    """Hands out tickets in place of digests, and puts the digests in their places in the end.
 
-    def __init__(self) -> None:
+    Where they are not WANTED, large contents have none.
+    """
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
         self._pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) - 1))
         self._stop = Event()
         self._waiting: dict[str, Future[str]] = {}
@@ -33,6 +37,8 @@ class Digests:
         """Return the SHA-256 of DATA in hexadecimal, or a ticket for it. Raises UnreadableError."""
         if data.size < _SMALLEST or not isinstance(data.root, _PLAIN):
             return digest(data)
+        if not self._wanted:
+            return ""
         ticket = f"ticket {len(self._waiting)}"
         self._waiting[ticket] = self._pool.submit(digest, data, self._stop)
         return ticket

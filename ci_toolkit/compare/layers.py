@@ -43,10 +43,10 @@ class Layer:
 class Walker:
     """Enters differences and what was skipped into a ledger, within one budget."""
 
-    def __init__(self, budget: Budget, *, keep_contents: bool = False) -> None:
+    def __init__(self, budget: Budget, *, keep_contents: bool = False, hashed: bool = True) -> None:
         self.ledger = Ledger(budget.limits.differences, budget.limits.times, keep_contents=keep_contents)
         self._budget = budget
-        self._digests = Digests()
+        self._digests = Digests(wanted=hashed)
         self._once = Once(budget, self._digests.of)
         self._opener = Opener(budget, self.ledger)
 

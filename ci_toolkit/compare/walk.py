@@ -35,18 +35,20 @@ def compare(
     *,
     limits: Limits = Limits(),  # noqa: B008  a frozen record
     digests: bool = False,
+    hashed: bool = True,
     look: Look | None = None,
 ) -> Comparison:
     """Compare two disk images, file systems, archives, executables, directories or other files.
 
     The verdict comes from the bytes, for directories from their entries. Raises UnreadableError when an input is
     missing, may not be read, or is cut or damaged so that its own layer cannot be read; damage further inside is listed
-    in `skipped`. DIGESTS asks for the SHA-256 of each input too, which takes longer than comparing them. LOOK has the
-    last word while both are open.
+    in `skipped`. DIGESTS asks for the SHA-256 of each input too, which takes longer than comparing them; without
+    HASHED, large contents that differ have none either, which only JSON tells. LOOK has the last word while both are
+    open.
     """
     kinds = _kind(a), _kind(b)
     budget = Budget(limits if kinds == (_DIRECTORY, _DIRECTORY) else limits.scaled(_held(a) + _held(b)))
-    walker = Walker(budget, keep_contents=look is not None)
+    walker = Walker(budget, keep_contents=look is not None, hashed=hashed)
     with ExitStack() as stack:
         one = None if kinds[0] == _DIRECTORY else _open(a, stack)
         other = None if kinds[1] == _DIRECTORY else _open(b, stack)

@@ -118,6 +118,24 @@ def test_a_pipe_is_not_waited_for(pair: tuple[str, str], tmp_path: Path, capfd: 
     assert "neither a file nor a directory" in one_error(capfd)
 
 
+def test_what_json_tells_of_large_contents_costs_the_terminal_nothing(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """And changes nothing of what is shown there."""
+    trees = [tmp_path / "a", tmp_path / "b"]
+    for tree in trees:
+        tree.mkdir()
+        (tree / "large").write_bytes(bytes(3 << 20) + tree.name.encode())
+    assert compare(*trees) == ExitCode.POLICY
+    alone = capfd.readouterr().out
+    assert compare(*trees, "--json", tmp_path / "report.json") == ExitCode.POLICY
+    assert capfd.readouterr().out == alone
+    found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["differences"]
+    (told,) = [one for one in found if one["field"] == "content"]
+    for side, tree in (("before", trees[0]), ("after", trees[1])):
+        assert told[side]["sha256"] == run("sha256sum", tree / "large").decode().split()[0]
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 def test_json_on_stdout_is_json_and_nothing_else(
     pair: tuple[str, str], name: str, capfd: pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from ci_toolkit.compare.contents import keep
 from ci_toolkit.compare.difference import Content, Difference, Field
 from ci_toolkit.compare.digests import Digests
 from ci_toolkit.compare.walk import compare
-from ci_toolkit.images.data import OpenFile, whole
+from ci_toolkit.images.data import OpenFile, alone, whole
 from ci_toolkit.images.limits import MIB, Budget, Limits
 
 
@@ -25,6 +25,18 @@ def test_large_files_have_the_digests_that_sha256sum_prints(tmp_path: Path) -> N
         for side, value in (("a", one.before), ("b", one.after)):
             assert isinstance(value, Content)
             assert value.sha256 == run("sha256sum", tmp_path / side / path[0]).decode().split()[0]
+
+
+def test_nobody_waits_for_digests_that_nobody_wants(tmp_path: Path) -> None:
+    """Small ones and all that must be unpacked are read to the end even so: a damaged one is not to be missed."""
+    (tmp_path / "large").write_bytes(bytes(2 * MIB))
+    with (tmp_path / "large").open("rb") as file:
+        large = whole(OpenFile(file.fileno(), 2 * MIB, "large"))
+        digests = Digests(wanted=False)
+        assert digests.of(large) == ""
+        assert digests.of(alone(large)) == run("sha256sum", tmp_path / "large").decode().split()[0]
+        assert digests.of(loaded(b"small")) == run("sha256sum", stdin=b"small").decode().split()[0]
+        digests.close()
 
 
 def test_a_content_that_cannot_be_read_in_the_end_is_said_so(tmp_path: Path) -> None:
