@@ -75,6 +75,9 @@ class Node:
         return Item(self.keys[index], self.raw[offset : offset + length], self.address + offset)
 
 
+_NOTHING: Final = Node(0, 0, 0, b"", [], [], [])
+
+
 class Chunks:
     """Where logical addresses lie."""
 
@@ -146,6 +149,8 @@ class Trees:
         self._size = superblock.node_size
         self.chunks = Chunks(superblock, data.size)
         self._kept: OrderedDict[int, Node] = OrderedDict()
+        # The leaf that was looked into last, and the root of its tree.
+        self._last: tuple[int, Node] = (0, _NOTHING)
         self._left = _VISITS_MIN + 4 * (data.size // self._size)
         for item in list(self.walk(superblock.chunk_root)):
             if item.key[1] == CHUNK_ITEM:
@@ -173,7 +178,14 @@ class Trees:
 
     def find(self, root: int, first: Key, last: Key) -> Iterator[Item]:
         """Yield the items of the tree at ROOT with keys from FIRST to LAST. Raises UnreadableError."""
-        yield from self._find(self.node(root), first, last)
+        # The items of one inode lie side by side, mostly in one leaf, and so do those of the next one.
+        known, leaf = self._last
+        if known != root or not leaf.keys or not leaf.keys[0] <= first <= leaf.keys[-1]:
+            leaf = self._leaf(root, first)
+            self._last = root, leaf
+        if leaf.keys and last < leaf.keys[-1]:
+            return _items(leaf, first, last)
+        return self._find(self.node(root), first, last)
 
     def one(self, root: int, objectid: int, kind: int) -> Item | None:
         """Return the first item of OBJECTID that is of KIND. Raises UnreadableError."""
@@ -197,23 +209,30 @@ class Trees:
             yield node
             pending.extend((below, node.level) for below in reversed(node.below))
 
+    def _leaf(self, root: int, key: Key) -> Node:
+        """Return the leaf that KEY belongs into; the last block on the way there, if that is empty."""
+        node = self.node(root)
+        while node.level and node.keys:
+            node = self._child(node, max(0, bisect_right(node.keys, key) - 1))
+        return node
+
+    def _child(self, node: Node, index: int) -> Node:
+        below = self.node(node.below[index])
+        if below.level >= node.level:
+            raise UnreadableError(
+                f"the tree block at {below.address} has level {below.level}, below one of {node.level}"
+            )
+        return below
+
     def _find(self, node: Node, first: Key, last: Key) -> Iterator[Item]:
         if not node.level:
-            for index in range(bisect_left(node.keys, first), len(node.keys)):
-                if node.keys[index] > last:
-                    return
-                yield node.item(index)
+            yield from _items(node, first, last)
             return
         start = max(0, bisect_right(node.keys, first) - 1)
         for index in range(start, len(node.keys)):
             if node.keys[index] > last:
                 return
-            below = self.node(node.below[index])
-            if below.level >= node.level:
-                raise UnreadableError(
-                    f"the tree block at {below.address} has level {below.level}, below one of {node.level}"
-                )
-            yield from self._find(below, first, last)
+            yield from self._find(self._child(node, index), first, last)
 
     def _parse(self, address: int) -> Node:
         copies = self.chunks.copies(address, self._size)
@@ -236,6 +255,14 @@ class Trees:
                 keys.append((objectid, kind, offset))
                 items.append((HEADER_SIZE + start, length))
         return Node(address, level, owner, raw, keys, items, below)
+
+
+def _items(leaf: Node, first: Key, last: Key) -> Iterator[Item]:
+    keys = leaf.keys
+    for index in range(bisect_left(keys, first), len(keys)):
+        if keys[index] > last:
+            return
+        yield leaf.item(index)
 
 
 def _part(raw: bytes, length: int) -> bytes:
