@@ -13,8 +13,10 @@ GIB = 1 << 30
 _READ_TIMES: Final = 32
 _DECOMPRESSED_READ_TIMES: Final = 8
 _DECOMPRESSED_TIMES: Final = 128
-_MEMBERS: Final = 200_000
+_MEMBERS: Final = 150_000
 _BYTES_OF_MEMBER: Final = 512
+_DIFFERENCES: Final = 10_000
+_BYTES_OF_DIFFERENCE: Final = 2 * KIB
 # What an entry takes besides its name, attributes and facts.
 _ENTRY: Final = 400
 
@@ -57,7 +59,8 @@ class Limits:
 
         No image that somebody made for use comes near: its bytes are read some ten times, at each layer that they lie
         in, and expand to the hundredfold where a file system in a compressed image is mostly empty. A file takes more
-        than half a kilobyte of it, compressed and with its name, where there are very many.
+        than half a kilobyte of it, compressed and with its name, where there are very many; and where it differs, its
+        content does.
         """
         return replace(
             self,
@@ -65,6 +68,8 @@ class Limits:
             read=min(self.read, 256 * MIB + _READ_TIMES * held),
             decompressed=min(self.decompressed, GIB + _DECOMPRESSED_TIMES * held),
             streams=min(self.streams, 100_000 + held),
+            differences=min(self.differences, _DIFFERENCES + held // _BYTES_OF_DIFFERENCE),
+            times=min(self.times, 2 * (_DIFFERENCES + held // _BYTES_OF_DIFFERENCE)),
         )
 
 

@@ -58,8 +58,17 @@ def test_small_images_may_ask_for_less() -> None:
     assert large == limits
     assert small.read < limits.read and small.decompressed < limits.decompressed and small.streams < limits.streams
     assert small.members < limits.members
-    few = Limits(members=4, read=5, decompressed=6, streams=7)
+    assert small.differences < limits.differences and small.times < limits.times
+    few = Limits(members=4, read=5, decompressed=6, streams=7, differences=8, times=9)
     assert few.scaled(10_000) == few
+
+
+def test_all_files_of_two_images_may_differ() -> None:
+    """A file takes a block where it is not compressed; with few of them, each may differ in several ways."""
+    files = 20_000
+    limits = Limits().scaled(2 * files * 4096)
+    assert limits.differences == Limits().differences and limits.times == Limits().times
+    assert Limits().scaled(2 * 500 * 4096).differences > 10_000
 
 
 def test_two_images_of_very_many_files_are_read_whole() -> None:
