@@ -216,14 +216,18 @@ class Walker:
                 )
             )  # fmt: skip
             return False
+        is_claimed = False
         for field, name, before, after in pairs.properties(x, y):
             # Bytes that are told of no difference here are left to those of the container.
             if self.ledger.is_full(field):
                 continue
+            # The first of them has what there is.
+            changed = 0 if is_claimed else self._record(layer, x, y)
+            is_claimed = True
             self.ledger.add(
                 Difference(
                     path=path, field=field, name=name, container=layer.one.format,
-                    before=before, after=after, bytes=self._record(layer, x, y),
+                    before=before, after=after, bytes=changed,
                 )
             )  # fmt: skip
         self._facts(layer, path, x.facts, y.facts)

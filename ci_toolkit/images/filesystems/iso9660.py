@@ -2,8 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
@@ -61,8 +60,7 @@ def read(data: Data, budget: Budget) -> Container:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
+class _Record(NamedTuple):
     """One directory record, `place` in the image; `extents` are the (offset, length) of its content."""
 
     place: int
