@@ -75,6 +75,7 @@ class Node:
         return Item(self.keys[index], self.raw[offset : offset + length], self.address + offset)
 
 
+_NO_CHUNK: Final = Chunk(0, 0, (), has_trees=False)
 _NOTHING: Final = Node(0, 0, 0, b"", [], [], [])
 
 
@@ -86,6 +87,7 @@ class Chunks:
         self._size = min(superblock.size, size)
         self._chunks: dict[int, Chunk] = {}
         self._starts: list[int] = []
+        self._recent = _NO_CHUNK
         raw = superblock.system_chunks
         position = 0
         while position < len(raw):
@@ -115,6 +117,7 @@ class Chunks:
 
     def sort(self) -> None:
         self._starts = sorted(self._chunks)
+        self._recent = _NO_CHUNK
 
     def pieces(self, address: int, length: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Yield (length, copies) of each piece that LENGTH bytes at ADDRESS lie in. Raises UnreadableError."""
@@ -123,6 +126,7 @@ class Chunks:
             chunk = self._chunks[self._starts[index]] if index >= 0 else None
             if chunk is None or address >= chunk.start + chunk.length:
                 raise UnreadableError(f"address {address} lies in no chunk")
+            self._recent = chunk
             skipped = address - chunk.start
             here = min(length, chunk.length - skipped)
             yield here, tuple(copy + skipped for copy in chunk.copies)
@@ -131,6 +135,11 @@ class Chunks:
 
     def copies(self, address: int, length: int) -> tuple[int, ...]:
         """Return where LENGTH bytes at ADDRESS lie in one piece. Raises UnreadableError."""
+        # Items and blocks follow each other, and there are few chunks.
+        chunk = self._recent
+        skipped = address - chunk.start
+        if length and 0 <= skipped <= chunk.length - length:
+            return tuple([copy + skipped for copy in chunk.copies])
         found = next(self.pieces(address, length), None)
         if found is None or found[0] < length:
             raise UnreadableError(f"a tree block at {address} lies in two chunks")

@@ -68,7 +68,8 @@ class _FileSystem:
 
     def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
         entry = self._entry(path, self.inodes.get(number))
-        self._budget.attribute(len(entry.target or "") + sum(len(value) for _, value in entry.xattrs))
+        if entry.target or entry.xattrs:
+            self._budget.attribute(len(entry.target or "") + sum(len(value) for _, value in entry.xattrs))
         if entry.kind is not Kind.DIRECTORY or entry.data is None:
             return entry, None
         return entry, Below(number, self._below(path, entry.data))

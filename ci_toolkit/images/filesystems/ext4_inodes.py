@@ -18,10 +18,10 @@ _WITH_ACCESSED: Final = 16
 _WITH_CREATED: Final = 24
 FLAG_INLINE_DATA: Final = 0x10000000
 
-_BASE: Final = struct.Struct("<HHIIIiIHHIII60sIIIIHHHHHH")
+_BASE: Final = struct.Struct("<HHIiiiIHHIII60sIIIIHHHHHH")
 # From byte 128 on: the length of what follows, then the parts below a second, with two more bits of the seconds, of the
 # times of change, modification and access; then when the inode was made.
-_TIMES: Final = struct.Struct("<HHIIIII")
+_TIMES: Final = struct.Struct("<HHIIIiI")
 # Inode tables are read in pieces of this size, and so many of them are kept.
 _PIECE: Final = 1 << 17
 _PIECES_KEPT: Final = 64
@@ -102,7 +102,7 @@ def _parse(number: int, place: int, raw: bytes) -> Inode:
         if length < _WITH_MTIME:
             changed_part = mtime_part = 0
         if length >= _WITH_CREATED:
-            created = (("created", _moment(_signed(made), made_part)),)
+            created = (("created", _moment(made, made_part)),)
     return Inode(
         number,
         place,
@@ -114,8 +114,8 @@ def _parse(number: int, place: int, raw: bytes) -> Inode:
         flags,
         _moment(mtime, mtime_part),
         (
-            ("accessed", _moment(_signed(accessed), accessed_part)),
-            (INODE_CHANGED, _moment(_signed(changed), changed_part)),
+            ("accessed", _moment(accessed, accessed_part)),
+            (INODE_CHANGED, _moment(changed, changed_part)),
             *created,
         ),
         content,
@@ -127,7 +127,3 @@ def _parse(number: int, place: int, raw: bytes) -> Inode:
 def _moment(seconds: int, part: int) -> int:
     """Return nanoseconds: PART has two more bits of the SECONDS, which are signed, and the nanoseconds above them."""
     return (seconds + ((part & 3) << 32)) * 1_000_000_000 + (part >> 2)
-
-
-def _signed(seconds: int) -> int:
-    return seconds - ((seconds & 0x80000000) << 1)
