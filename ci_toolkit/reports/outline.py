@@ -4,14 +4,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from ci_toolkit.compare.comparison import Comparison, Verdict
 from ci_toolkit.compare.difference import display
 from ci_toolkit.compare.explain import UNKNOWN
 from ci_toolkit.compare.finding import Finding
-from ci_toolkit.mkosi.build import Artefact, Build
 from ci_toolkit.reports.report import Report
+
+if TYPE_CHECKING:
+    from ci_toolkit.mkosi.build import Artefact, Build
 
 ORDINALS: Final = ("first", "second", "third", "fourth")
 # How a fix names the file that its next lines belong into, where that is not mkosi.conf.
@@ -177,12 +179,12 @@ def said_by_diffoscope(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple((display(one.path), one.diffoscope) for one in differences if one.diffoscope)
 
 
-def main_artefact(build: Build) -> Artefact | None:
+def main_artefact(build: "Build") -> "Artefact | None":
     """Return the image of BUILD; None where it is a directory."""
     return next((artefact for artefact in build.artefacts if artefact.name == build.image), None)
 
 
-def differing_artefacts(builds: Sequence[Build]) -> tuple[str, ...]:
+def differing_artefacts(builds: "Sequence[Build]") -> tuple[str, ...]:
     """Return the names of what came out differently, sorted."""
     sets = [{(one.name, one.sha256) for one in build.artefacts} for build in builds]
     return tuple(sorted({name for one in sets for other in sets for name, _ in one - other}))
@@ -259,7 +261,7 @@ def _count_of_builds(report: Report) -> str:
     return "two builds" if number == 2 else f"{number} builds"
 
 
-def _bits(build: Build, *, shared: bool = False) -> str:
+def _bits(build: "Build", *, shared: bool = False) -> str:
     main = main_artefact(build)
     if main is not None:
         return f"one SHA-256 {main.sha256}" if shared else f"SHA-256 {main.sha256}"

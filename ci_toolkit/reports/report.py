@@ -1,12 +1,16 @@
 """The one value that every renderer reads."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ci_toolkit.ci.job import Job
 from ci_toolkit.compare.comparison import Comparison, Verdict
 from ci_toolkit.compare.finding import Finding
 from ci_toolkit.host.environment import Variation
-from ci_toolkit.mkosi.build import Build
+
+if TYPE_CHECKING:
+    # Most comparisons are of images that nobody built here: they need not wait for what builds.
+    from ci_toolkit.mkosi.build import Build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Report:
     comparison: Comparison | None
     findings: tuple[Finding, ...] = ()
     explained_bytes: int = 0
-    builds: tuple[Build, ...] = ()
+    builds: "tuple[Build, ...]" = ()
     variations: tuple[Variation, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
