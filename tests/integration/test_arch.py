@@ -126,6 +126,11 @@ def keyed(served: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> 
     return verify(place / "source/arch", place / "output", served)
 
 
+@pytest.fixture(scope="module")
+def keyed_inspected(keyed: Run) -> Inspected:
+    return inspect(keyed)
+
+
 def epoch(run: Run) -> int:
     """The epoch of the build as the report has it."""
     found = re.search(r"SOURCE_DATE_EPOCH\D+(\d+)", json.dumps(run.report))
@@ -175,8 +180,8 @@ def test_hooks_have_run_and_left_no_cache_of_the_build(inspected: Inspected) -> 
     assert inspected.of("found") == ["var/lib/systemd/catalog/database"]
 
 
-def test_a_keyring_with_a_secret_key_is_emptied_and_that_is_said(keyed: Run) -> None:
-    found = inspect(keyed)
+def test_a_keyring_with_a_secret_key_is_emptied_and_that_is_said(keyed: Run, keyed_inspected: Inspected) -> None:
+    found = keyed_inspected
     assert keyed.exit_code == 0, keyed.stdout
     assert not any("gnupg" in line for line in found.of("found"))
     assert "pacman-key --init" in (keyed.output / "first.log").read_text(encoding="utf-8").split("emptied", 1)[1]
@@ -184,7 +189,7 @@ def test_a_keyring_with_a_secret_key_is_emptied_and_that_is_said(keyed: Run) -> 
     assert "Type: directory" in owned
 
 
-def test_the_log_of_pacman_is_kept_with_the_epoch_as_its_time(keyed: Run) -> None:
-    logged = inspect(keyed).of("logged")
+def test_the_log_of_pacman_is_kept_with_the_epoch_as_its_time(keyed: Run, keyed_inspected: Inspected) -> None:
+    logged = keyed_inspected.of("logged")
     assert any("removed tree" in line for line in logged)
     assert {line.split("]", 1)[0] for line in logged} == {dated(keyed, "+[%Y-%m-%dT%H:%M:%S+0000")}
