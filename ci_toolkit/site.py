@@ -14,7 +14,7 @@ from ci_toolkit.errors import BuildError
 from ci_toolkit.host import probe
 from ci_toolkit.host.environment import NORMAL, VARIED, Environment
 from ci_toolkit.mkosi import build as building
-from ci_toolkit.mkosi import cache, machine, normal, plan, source
+from ci_toolkit.mkosi import cache, command, machine, normal, plan, source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
@@ -192,6 +192,7 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
             console=console,
             environ=environ,
             rescue=workshop.rescue,
+            network=command.wants_network(wishes.mkosi_arguments),
         )
         with runner.start(request) as place:
             console.say(f"Runner: {place.description}")

@@ -65,6 +65,13 @@ def build(call: Call) -> Command:
     return _command(call, (*options, "build"))
 
 
+def wants_network(arguments: tuple[str, ...]) -> bool:
+    """Tell whether a build with ARGUMENTS of the caller may ask for packages: not with --cache-only=always."""
+    joined = " ".join(arguments).replace("--cache-only ", "--cache-only=").split()
+    asked = [word for word in joined if word.startswith("--cache-only=")]
+    return not asked or asked[-1] != "--cache-only=always"
+
+
 def _definition(call: Call) -> tuple[str, ...]:
     """What decides the image: the same options for the summary and for the build."""
     return (

@@ -225,6 +225,7 @@ def _create(
         user="0:0",
         labels=dict(labels),
         volumes=_volumes(request),
+        network_mode=None if request.network else "none",
     )
 
 

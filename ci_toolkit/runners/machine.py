@@ -29,6 +29,7 @@ _LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 _SOCKET_SECONDS: Final = 10.0
 _END_SECONDS: Final = 5.0
 _LAST_LINES: Final = 8
+_NETWORK: Final = ("-netdev", "user,id=network", "-device", "virtio-net-pci,netdev=network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Hardware:
     kernel: Path
     modules: tuple[Path, ...]
     virtiofsd: str
+    network: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,7 @@ def command(hardware: Hardware, told: Boot, places: Places) -> Command:
             *_shared(port.SHARE, places),
             *("-drive", f"if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file={_escaped(places.disk)}"),
             *("-device", f"virtio-blk-pci,drive=disk,serial={port.DISK}"),
-            *("-netdev", "user,id=network", "-device", "virtio-net-pci,netdev=network"),
+            *(_NETWORK if hardware.network else ()),
             *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=port,server=on,wait=off,path={_escaped(places.sockets / 'port')}"),
             *("-device", f"virtserialport,chardev=port,name={port.NAME}"),

@@ -24,7 +24,8 @@ class Request:
 
     `scratch` is an empty directory of this machine that appears as INSIDE in the build and is on the file system of
     the output; `packages` is the package cache, kept between runs, which appears as INSIDE / "packages". `rescue` puts
-    a log where it survives the run, and returns that place.
+    a log where it survives the run, and returns that place. `network` is false where the build is told to do without: a
+    place that is a machine of its own, or a container, then has none.
     """
 
     scratch: Path
@@ -32,6 +33,7 @@ class Request:
     console: Console
     environ: Mapping[str, str]
     rescue: Callable[[Path], Path]
+    network: bool = True
 
 
 class Place(Protocol):

@@ -74,6 +74,7 @@ def _hardware(accelerator: kvm.Accelerator, request: Request) -> Hardware:
         kernel=kernel,
         modules=modules,
         virtiofsd=virtiofsd,
+        network=request.network,
     )
 
 
@@ -105,7 +106,8 @@ class VirtualPlace:
     def description(self) -> str:
         hardware = self.hardware
         how = "emulated" if self.emulated else "KVM"
-        return f"vm: QEMU, {how}, {hardware.cpus} processors, {hardware.memory >> 20} MiB"
+        network = "" if hardware.network else ", no network"
+        return f"vm: QEMU, {how}, {hardware.cpus} processors, {hardware.memory >> 20} MiB{network}"
 
     @property
     def notes(self) -> tuple[str, ...]:

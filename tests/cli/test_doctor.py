@@ -51,7 +51,7 @@ def test_the_ci_system_is_named(
 def test_no_runner_is_exit_code_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ci_toolkit.runners.choose.verdicts", lambda _: (("unprivileged", ("no",)),))
+    monkeypatch.setattr("ci_toolkit.runners.choose.verdicts", lambda *_: (("unprivileged", ("no",)),))
     assert doctor("--json", str(tmp_path)) == ExitCode.HOST
     assert json.loads(capfd.readouterr().out)["runner"] is None
 

@@ -2,6 +2,8 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ci_toolkit.host.environment import NORMAL, VARIED
 from ci_toolkit.mkosi import command, config
 from ci_toolkit.mkosi.command import Call
@@ -26,6 +28,20 @@ def test_a_build_names_everything_that_it_is_pinned_to() -> None:
         "--package-cache-directory=/p",
         "build",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), True),
+        (("--debug", "--cache-only=metadata"), True),
+        (("--cache-only=always",), False),
+        (("--cache-only", "always", "--debug"), False),
+        (("--cache-only=always", "--cache-only=never"), True),
+    ],
+)
+def test_a_build_that_may_ask_for_no_packages_wants_no_network(arguments: tuple[str, ...], expected: bool) -> None:
+    assert command.wants_network(arguments) is expected
 
 
 def test_the_environment_is_built_and_holds_nothing_of_the_caller() -> None:

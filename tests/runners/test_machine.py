@@ -118,6 +118,8 @@ def test_qemu_is_told_what_the_machine_is_made_of(tmp_path: Path) -> None:
         f"init={sys.executable} -- -I -m ci_toolkit.runners.guest {port.word(told)}"
     )
     assert "kvm" not in text
+    assert text.count("network") == 2
+    assert "network" not in " ".join(machine.command(hardware(network=False), told, places).argv)
     assert "-accel kvm " in " ".join(machine.command(hardware(accelerator="kvm"), told, places).argv)
 
 
