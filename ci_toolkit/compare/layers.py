@@ -1,5 +1,6 @@
 """Walk down two images at once: containers, their entries, the contents of these, and what lies round them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -137,7 +138,7 @@ class Walker:
                 f"{name}: {error.message}", hint="Fetch or build that image again: it is damaged or not whole."
             ) from error
 
-    def _facts(self, layer: Layer, path: Steps, one: tuple[Fact, ...], other: tuple[Fact, ...]) -> None:
+    def _facts(self, layer: Layer, path: Steps, one: Collection[Fact], other: Collection[Fact]) -> None:
         for before, after in pairs.facts(one, other):
             changed = sum(
                 layer.changes.claim(data.located(*place))

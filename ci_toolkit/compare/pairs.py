@@ -1,7 +1,7 @@
 """Which entry of one image is to be compared with which of the other, and in which properties they differ."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import Final
 
@@ -73,7 +73,7 @@ def _times(before: dict[str, int], after: dict[str, int]) -> Iterator[Property]:
         yield Field.MTIME, name, before.get(name), after.get(name)
 
 
-def facts(a: tuple[Fact, ...], b: tuple[Fact, ...]) -> Iterator[tuple[Fact, Fact]]:
+def facts(a: Collection[Fact], b: Collection[Fact]) -> Iterator[tuple[Fact, Fact]]:
     """Yield the facts whose values differ; one that a side lacks counts as None there."""
     # Nearly all are equal, and many are one and the same.
     if a == b:

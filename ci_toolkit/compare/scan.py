@@ -175,10 +175,14 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
         length = min(AT_ONCE - offset % AT_ONCE, end - offset)
         if length <= 0:
             return
-        a.read_into(memoryview(x)[:length], offset)
-        b.read_into(memoryview(y)[:length], offset)
-        if x != y and x[:length] != y[:length]:
-            yield offset, bytes(x[:length]), bytes(y[:length])
+        views = memoryview(x)[:length], memoryview(y)[:length]
+        a.read_into(views[0], offset)
+        b.read_into(views[1], offset)
+        if x != y:
+            one, other = bytes(views[0]), bytes(views[1])
+            # Beyond LENGTH, both may have what was there before.
+            if one != other:
+                yield offset, one, other
         offset += length
 
 

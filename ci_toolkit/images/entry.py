@@ -1,6 +1,6 @@
 """What a reader finds in an image: entries, facts of the container, regions that belong to no entry."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -82,7 +82,7 @@ class Entry(NamedTuple):
     times: tuple[tuple[str, int], ...] = ()
     inode: int | None = None
     number: int | None = None
-    facts: tuple[Fact, ...] = ()
+    facts: Collection[Fact] = ()
     record: tuple[int, int] | None = None
     data: Data | None = None
 

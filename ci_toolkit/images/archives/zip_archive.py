@@ -1,5 +1,6 @@
 """zip archives, and what is one under another name: jar, whl, zipapp, epub."""
 
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from ci_toolkit.images.archives import zip_directory
@@ -95,7 +96,7 @@ def _entry(data: Data, member: Member, budget: Budget) -> Entry:
         mtime_ns=times.get("mtime", member.dos_time),
         target=text(content.read_at(0, content.size)) if is_link else None,
         times=tuple(others),
-        facts=_facts(member),
+        facts=_Facts(member),
         record=member.record,
         data=None if kind is Kind.DIRECTORY or is_link else content,
     )
@@ -107,6 +108,27 @@ def _content(data: Data, member: Member, budget: Budget) -> Data:
     if start is None or member.flags & _ENCRYPTED or member.size == member.compressed == 0:
         return packed
     return whole(Inflated(packed, member.size, start, budget))
+
+
+class _Facts(Collection[Fact]):
+    """What the headers say of one member, put together when it is asked for: an archive may have very many."""
+
+    __slots__ = ("_member",)
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(_facts(self._member))
+
+    def __len__(self) -> int:
+        return len(_facts(self._member))
+
+    def __contains__(self, fact: object) -> bool:
+        return fact in _facts(self._member)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Facts) and self._member == other._member
 
 
 def _facts(member: Member) -> tuple[Fact, ...]:

@@ -27,8 +27,8 @@ _LOCAL_FIELDS: Final = struct.Struct("<4sHHHHHIIIHH")
 _COMMENT_MAX: Final = (1 << 16) - 1
 _FULL: Final = 0xFFFFFFFF
 _DIRECTORY_MAX: Final = 256 * MIB
-# Ten facts of each member, with their places.
-_FACTS_BYTES: Final = 2 * KIB
+# A member's own record, and what unpacks it.
+_MEMBER_BYTES: Final = KIB
 _NONE: Final[Mapping[int, bytes]] = MappingProxyType({})
 # Between 1601 and 1970, in units of 100 nanoseconds.
 _NTFS_EPOCH: Final = 116_444_736_000_000_000
@@ -127,7 +127,7 @@ def members(data: Data, end: End, budget: Budget) -> Iterator[Member]:
         if len(rest) < sum(lengths):
             raise UnreadableError(f"the zip directory is cut at byte {data.size}")
         name, extra = rest[: lengths[0]], rest[lengths[0] : lengths[0] + lengths[1]]
-        budget.member(name.decode("latin-1"), len(extra) + lengths[2] + _FACTS_BYTES)
+        budget.member(name.decode("latin-1"), len(extra) + lengths[2] + _MEMBER_BYTES)
         yield _member(headers, end, fields, (position, size), name, extra, rest[lengths[0] + lengths[1] :])
         position += size
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import archived
 import pytest
 from bench import run
-from specimens import SMALL, budget, content, cuts, entries, facts, flips, loaded, make_sense, survives
+from specimens import SMALL, budget, content, cuts, entries, facts, flips, loaded, make_sense, opened, survives
 from truths import cmp
 
 from ci_toolkit.compare.difference import Field
@@ -206,6 +206,17 @@ def test_a_member_that_is_not_of_its_size_is_refused() -> None:
         assert entry.data is not None and entry.data.size == size
         with pytest.raises(UnreadableError, match="damaged"):
             entry.data.read_at(0, 10)
+
+
+def test_two_archives_of_more_members_than_fit_into_sixteen_bits_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(66_000):
+            archive.writestr(zipfile.ZipInfo(f"{number // 1000}/{number}"), b"")
+    limits = Budget(Limits().scaled(2 * (tmp_path / "many.zip").stat().st_size))
+    found = [reader.read(opened(tmp_path / "many.zip"), limits) for _ in range(2)]
+    names = run("zipinfo", "-1", tmp_path / "many.zip").decode().splitlines()
+    assert [entry.path for entry in found[0].entries] == names
+    assert found[0].entries[-1].facts == found[1].entries[-1].facts != found[0].entries[0].facts
 
 
 def test_more_members_than_allowed_are_refused() -> None:
