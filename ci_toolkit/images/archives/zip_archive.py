@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from ci_toolkit.images.archives import zip_directory
-from ci_toolkit.images.archives.inflated import Inflated, starter
+from ci_toolkit.images.archives.inflated import Inflated, Recent, starter
 from ci_toolkit.images.archives.zip_directory import Member, find_end, members, owners, unix_times
 from ci_toolkit.images.data import Data, whole
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind, Region, text
@@ -41,6 +41,7 @@ def read(data: Data, budget: Budget) -> Container:
     entries: list[Entry] = []
     skipped: list[tuple[str, str]] = []
     first = end.directory
+    recent = Recent()
     headers: list[Span] = []
     packed: list[Span] = []
     for member in members(data, end, budget):
@@ -51,7 +52,7 @@ def read(data: Data, budget: Budget) -> Container:
         if b"\0" in member.name:
             skipped.append((text(member.name), "its name has a zero byte in it"))
         else:
-            entries.append(_entry(data, member, budget))
+            entries.append(_entry(data, member, recent, budget))
     regions: tuple[tuple[str, list[Span]], ...] = (
         ("script before the archive", [(0, first)]),
         ("local headers", headers),
@@ -73,8 +74,8 @@ def read(data: Data, budget: Budget) -> Container:
     )
 
 
-def _entry(data: Data, member: Member, budget: Budget) -> Entry:
-    content = _content(data, member, budget)
+def _entry(data: Data, member: Member, recent: Recent, budget: Budget) -> Entry:
+    content = _content(data, member, recent, budget)
     mode = member.external >> 16 if member.system in _UNIX else 0
     name = text(member.name)
     kind = Kind.DIRECTORY if name.endswith("/") else _KINDS.get(mode & 0o170000, Kind.FILE)
@@ -102,12 +103,12 @@ def _entry(data: Data, member: Member, budget: Budget) -> Entry:
     )
 
 
-def _content(data: Data, member: Member, budget: Budget) -> Data:
+def _content(data: Data, member: Member, recent: Recent, budget: Budget) -> Data:
     packed = data.window(member.content, member.compressed)
     start = starter(member.method)
     if start is None or member.flags & _ENCRYPTED or member.size == member.compressed == 0:
         return packed
-    return whole(Inflated(packed, member.size, start, budget))
+    return whole(Inflated(packed, member.size, start, recent, budget))
 
 
 class _Facts(Collection[Fact]):

@@ -219,6 +219,22 @@ def test_two_archives_of_more_members_than_fit_into_sixteen_bits_are_read(tmp_pa
     assert found[0].entries[-1].facts == found[1].entries[-1].facts != found[0].entries[0].facts
 
 
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_few_files_are_open_for_many_members(size: int) -> None:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(50):
+            archive.writestr(str(number), number.to_bytes(1, "little") * size)
+    found = reader.read(loaded(raw.getvalue()), budget())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert [content(entry) for entry in (*found.entries, *found.entries)] == [
+        number.to_bytes(1, "little") * size for number in (*range(50), *range(50))
+    ]
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 10
+    del found
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_more_members_than_allowed_are_refused() -> None:
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as archive:
