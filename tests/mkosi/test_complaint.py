@@ -56,6 +56,10 @@ SAID = {
         f"E: The repository '{M}/mempty trixie Release' is not signed.",
         f"the repository {M} is not signed by a key that is known",
     ),
+    "tar, no such id": (
+        "tar: ./usr/sbin/unix_chkpwd: Cannot change ownership to uid 0, gid 42: Invalid argument",
+        "a file cannot be given its owner: the build's namespace lacks that id",
+    ),
     "apt, no package": ("E: Unable to locate package nosuch", "the package nosuch is not there"),
     "pacman, 404": (
         "error: failed retrieving file 'core.db' from 127.0.0.1:8099 : The requested URL returned error: 404",
