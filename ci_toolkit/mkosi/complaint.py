@@ -35,7 +35,8 @@ class Row:
     anywhere: bool = False
 
 
-_HOST: Final = r"(?P<host>(?:https?://)?[^/\s]+)"
+# Without the scheme, and without a password that is in an address.
+_HOST: Final = r"(?:https?://)?(?:[^/@\s]*@)?(?P<host>[^/\s]+)"
 _APT: Final = rf"[EW]: Failed to fetch {_HOST}\S*\s+"
 _PACMAN: Final = rf"error: failed retrieving file '\S+' from {_HOST} : "
 _MISSING: Final = (
@@ -55,8 +56,13 @@ ROWS: Final = (
     ),
     Row(
         sentence="a program was killed, as the kernel does where memory runs out",
-        signs=("returned non-zero exit code 137", r"^Killed$", "Cannot allocate memory", "^MemoryError"),
+        signs=("returned non-zero exit code 137", r"^Killed$"),
         hint="Give the build more memory, or let it do less at a time.",
+    ),
+    Row(
+        sentence="there is not enough memory",
+        signs=("Cannot allocate memory", "^MemoryError"),
+        hint="Give the build more memory, or let it ask for less.",
     ),
     Row(
         sentence="the mirror {host} does not answer in time",
@@ -71,6 +77,7 @@ ROWS: Final = (
         sentence="the name of the mirror {host} cannot be resolved",
         signs=(
             rf"{_APT}(Could not resolve|Temporary failure resolving)",
+            r"^(Could not resolve|Temporary failure resolving) '(?P<host>[^']+)'",
             rf"{_PACMAN}Could not resolve host",
             rf"Curl error \((6)\): .* for {_HOST}",
         ),
@@ -80,6 +87,8 @@ ROWS: Final = (
         sentence="nobody answers at the mirror {host}",
         signs=(
             rf"{_APT}(Unable to connect|Could not connect|Cannot initiate the connection)",
+            # apt's last word is then that the repository has no Release file.
+            r"^(Could not connect|Cannot initiate the connection) to (?P<host>[^\s:]+)",
             rf"{_PACMAN}Failed to connect",
             rf"Curl error \((7)\): .* for {_HOST}",
         ),
@@ -89,7 +98,7 @@ ROWS: Final = (
         sentence="the mirror {host} does not have what is asked for",
         signs=(
             rf"{_APT}404 ",
-            rf"The repository '{_HOST}\S* .*' (does not have|no longer has) a Release file",
+            rf"E: The repository '{_HOST}\S* .*' (does not have|no longer has) a Release file",
             rf"{_PACMAN}The requested URL returned error: 404",
             rf"Status code: 404 for {_HOST}",
         ),
@@ -106,7 +115,7 @@ ROWS: Final = (
     ),
     Row(
         sentence="the repository {host} is not signed by a key that is known",
-        signs=(rf"The repository '{_HOST}\S* .*' is not signed",),
+        signs=(rf"E: The repository '{_HOST}\S* .*' is not signed",),
         hint="Is its key in the definition's sandbox tree?",
     ),
     Row(

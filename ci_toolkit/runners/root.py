@@ -7,10 +7,13 @@ password, the socket of a Docker engine. None of it is in this tree, and what is
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from ci_toolkit.process import MINIMAL
 
 _MS_BIND: Final = 0x1000
 _MS_REC: Final = 0x4000
@@ -43,6 +46,15 @@ class Bind:
     source: str
     descriptor: int
     target: PurePosixPath
+
+
+def hides(program: str, search: str = MINIMAL["PATH"]) -> tuple[str, ...]:
+    """Return why a build would not find PROGRAM, which is in SEARCH, by a link to where it sees nothing."""
+    found = shutil.which(program, path=search)
+    place = Path(found).resolve() if found else None
+    if place is None or any(place.is_relative_to(Path("/", name)) for name in _SYSTEM):
+        return ()
+    return (f"{program}: {found} leads to {place}, which a build does not see; install it below /usr or /opt",)
 
 
 def hold(binds: Iterable[tuple[str, str]]) -> tuple[Bind, ...]:

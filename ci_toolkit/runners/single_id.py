@@ -14,6 +14,7 @@ from typing import Final
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import NORMAL, Environment
 from ci_toolkit.process import Command
+from ci_toolkit.runners import root
 from ci_toolkit.runners.local import Programs
 from ci_toolkit.runners.runner import EMPTY, Request
 from ci_toolkit.runners.sandbox import NamespaceSandbox
@@ -30,7 +31,7 @@ WARNING: Final = (
 def obstacles(capabilities: Capabilities) -> tuple[str, ...]:
     """Return what is missing here for a build in a user namespace with one id."""
     missing = (capabilities[name] for name in NEEDS)
-    return tuple(f"{c.name}: {c.reason}" for c in missing if not c.available)
+    return (*(f"{c.name}: {c.reason}" for c in missing if not c.available), *root.hides("mkosi"))
 
 
 @contextmanager

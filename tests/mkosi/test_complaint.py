@@ -7,7 +7,8 @@ import pytest
 from ci_toolkit.mkosi import complaint
 from ci_toolkit.mkosi.complaint import ROWS
 
-M = "http://127.0.0.1:8099"
+HOST = "127.0.0.1:8099"
+M = f"http://{HOST}"
 
 # What apt 3.1, pacman 7.1, dnf 4, GNU tar and mkosi 27 said when it was done to them (docs/reliability.md), and the
 # sentence for it; of a line that stands for more than itself, the ones that follow too.
@@ -17,44 +18,57 @@ SAID = {
         'Killed\n‣ [main] "/work/postinst final" returned non-zero exit code 137.',
         "a program was killed, as the kernel does where memory runs out",
     ),
+    "memory that is not given": (
+        "Traceback (most recent call last):\nMemoryError\n‣ (…) returned non-zero exit code 1.",
+        "there is not enough memory",
+    ),
     "apt, 404": (
         f"E: The repository '{M}/m404 trixie Release' does not have a Release file.",
-        f"the mirror {M} does not have what is asked for",
+        f"the mirror {HOST} does not have what is asked for",
     ),
     "apt, 404 of a file": (
         f"E: Failed to fetch {M}/m404/debian/dists/trixie/main/source/Sources  404  Not Found [IP: 127.0.0.1 8099]",
-        f"the mirror {M} does not have what is asked for",
+        f"the mirror {HOST} does not have what is asked for",
     ),
     "apt, 503": (
         f"W: Failed to fetch {M}/m503/dists/trixie/InRelease  503  Service Unavailable [IP: 127.0.0.1 8099]\n"
         "W: Some index files failed to download. They have been ignored, or old ones used instead.\n"
         + "‣ [main]  Installing Debian\n" * complaint.LAST
         + "E: Unable to locate package base-files",
-        f"the mirror {M} answers 503",
+        f"the mirror {HOST} answers 503",
     ),
     "apt, stalled": (
         f"W: Failed to fetch {M}/mslow/dists/trixie/InRelease  Connection failed [IP: 127.0.0.1 8099]\n"
         "E: Unable to locate package base-files",
-        f"the mirror {M} does not answer in time",
+        f"the mirror {HOST} does not answer in time",
     ),
     "apt, no such name": (
         "W: Failed to fetch http://mirror.invalid/d/dists/trixie/InRelease  Could not resolve 'mirror.invalid'\n"
         "E: Unable to locate package base-files",
-        "the name of the mirror http://mirror.invalid cannot be resolved",
+        "the name of the mirror mirror.invalid cannot be resolved",
     ),
     "apt, no network": (
         "W: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  "
         "Temporary failure resolving 'deb.debian.org'\nE: Unable to locate package base-files",
-        "the name of the mirror http://deb.debian.org cannot be resolved",
+        "the name of the mirror deb.debian.org cannot be resolved",
     ),
     "apt, refused": (
         "W: Failed to fetch http://127.0.0.1:9/d/dists/trixie/InRelease  Unable to connect to 127.0.0.1:9:\n"
         "E: Unable to locate package base-files",
-        "nobody answers at the mirror http://127.0.0.1:9",
+        "nobody answers at the mirror 127.0.0.1:9",
+    ),
+    "apt, no way there": (
+        "  Cannot initiate the connection to 192.0.2.1:80 (192.0.2.1). - connect (101: Network is unreachable)\n"
+        "E: The repository 'http://192.0.2.1/debian trixie Release' does not have a Release file.",
+        "nobody answers at the mirror 192.0.2.1",
+    ),
+    "apt, no package among those of a mirror that need not be signed": (
+        f"W: The repository '{M}/mempty trixie Release' is not signed.\nE: Unable to locate package base-files",
+        "the package base-files is not there",
     ),
     "apt, not signed": (
         f"E: The repository '{M}/mempty trixie Release' is not signed.",
-        f"the repository {M} is not signed by a key that is known",
+        f"the repository {HOST} is not signed by a key that is known",
     ),
     "tar, no such id": (
         "tar: ./usr/sbin/unix_chkpwd: Cannot change ownership to uid 0, gid 42: Invalid argument",
@@ -89,25 +103,29 @@ SAID = {
         "(IP: 127.0.0.1)\n"
         "Error: Failed to download metadata for repo 'fedora': Cannot download repomd.xml: "
         "Cannot download repodata/repomd.xml: All mirrors were tried",
-        f"the mirror {M} does not have what is asked for",
+        f"the mirror {HOST} does not have what is asked for",
     ),
     "dnf, 503": (
         f"  - Status code: 503 for {M}/m503/linux/releases/42/Everything/x86_64/os/repodata/repomd.xml (IP: 127.0.0.1)",
-        f"the mirror {M} answers 503",
+        f"the mirror {HOST} answers 503",
     ),
     "dnf, no such name": (
         "  - Curl error (6): Could not resolve hostname for http://mirror.invalid/x/linux/releases/42/Everything/"
         "x86_64/os/repodata/repomd.xml [Could not resolve host: mirror.invalid]",
-        "the name of the mirror http://mirror.invalid cannot be resolved",
+        "the name of the mirror mirror.invalid cannot be resolved",
     ),
     "dnf, refused": (
         "  - Curl error (7): Could not connect to server for http://127.0.0.1:9/x/linux/releases/42/Everything/x86_64/"
         "os/repodata/repomd.xml [Failed to connect to 127.0.0.1:9 after 0 ms: Could not connect to server]",
-        "nobody answers at the mirror http://127.0.0.1:9",
+        "nobody answers at the mirror 127.0.0.1:9",
     ),
     "dnf, no package": (
         "No match for argument: basesystem\nError: Unable to find a match: basesystem",
         "the package basesystem is not there",
+    ),
+    "chown, one id": (
+        "chown: changing ownership of 'srv/a/one': Invalid argument",
+        "a file cannot be given its owner: the build's namespace lacks that id",
     ),
     "mkosi, a script's mode": (
         "‣ /var/tmp/ci-toolkit/source/mkosi.postinst is not executable",
@@ -129,6 +147,13 @@ def test_a_fault_is_named_in_one_sentence_with_the_next_step(case: str) -> None:
     assert found.sentence == expected
     assert found.hint is not None
     assert found.line in (line.strip() for line in said.splitlines())
+
+
+def test_no_password_of_an_address_is_told() -> None:
+    said, _ = SAID["apt, 404"]
+    found = complaint.find([said.replace("http://", "https://job:secret@")])
+    assert found is not None
+    assert found.sentence == f"the mirror {HOST} does not have what is asked for"
 
 
 def test_every_row_has_been_seen() -> None:

@@ -257,3 +257,59 @@ def test_a_plain_user_gets_every_id_through_newuidmap(tmp_path_factory: pytest.T
     assert extents[0].split() == ["0", str(own), "1"]
     assert sum(int(extent.split()[2]) for extent in extents) == 65_536
     assert (scratch / "f").stat().st_uid not in (0, 42, own)
+
+
+@pytest.mark.usefixtures("namespace")
+def test_of_the_machine_the_system_alone_is_there(tmp_path: Path) -> None:
+    """Nothing of the caller's; its own words for it come from find, run outside as well."""
+    (tmp_path / "secret").touch()
+    look = f"find /home /root /mnt /media /srv /run /var/lib {tmp_path} -mindepth 1 2>&1 | grep -v 'No such file' || :"
+    outside = subprocess.run(("sh", "-c", look), capture_output=True, text=True, check=True).stdout.splitlines()
+    assert str(tmp_path / "secret") in outside
+    resolver = os.path.realpath("/etc/resolv.conf")
+    inside = shell(PLAIN, look)
+    assert [path for path in inside if not resolver.startswith(path)] == []
+    for place in (Path("/", name) for name in ("bin", "etc", "lib", "opt", "usr")):
+        if place.exists():
+            assert set(shell(PLAIN, f"ls -A {place}/")) == {path.name for path in place.iterdir()}
+
+
+@pytest.mark.usefixtures("namespace")
+def test_the_old_root_cannot_be_had_back_by_unmounting(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+    script = f"""
+        for n in 1 2 3; do umount --lazy /tmp /home / 2>/dev/null || :; done
+        test ! -e {tmp_path}/secret; test ! -e /proc/1/root{tmp_path}/secret; echo gone
+    """
+    assert shell(PLAIN, script) == ["gone"]
+
+
+@pytest.mark.usefixtures("namespace")
+def test_names_are_resolved_as_on_the_machine() -> None:
+    if not Path("/etc/resolv.conf").is_file():
+        pytest.skip("this machine has no /etc/resolv.conf")
+    assert shell(PLAIN, "cat /etc/resolv.conf") == Path("/etc/resolv.conf").read_text().splitlines()
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("reluctant", ["", "trap '' TERM INT HUP;"])
+def test_what_the_program_leaves_in_a_session_of_its_own_ends_with_it(reluctant: str) -> None:
+    script = f'setsid sh -c "{reluctant} while :; do sleep 300; done" </dev/null >/dev/null 2>&1 & echo $!'
+    (pid,) = shell(PLAIN, script)
+    assert has_ended(int(pid))
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_build_ends_with_whoever_called_however_that_ended() -> None:
+    caller = """
+import subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, start_new_session=True)
+print(child.stdout.readline(), flush=True)
+child.wait()
+"""
+    argv = arguments(PLAIN, "sh", "-c", "setsid sleep 300 & echo $$; wait")
+    with subprocess.Popen((sys.executable, "-c", caller, *argv), stdout=subprocess.PIPE, text=True) as called:
+        assert called.stdout is not None
+        pid = int(called.stdout.readline())
+        called.kill()
+    assert has_ended(pid)
