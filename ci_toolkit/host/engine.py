@@ -63,6 +63,9 @@ _PODMAN_VARIABLES: Final = (
     "http_proxy",
     "https_proxy",
     "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
 )
 
 
@@ -205,7 +208,7 @@ def judge(answer: Answer, workspace: Path) -> Capability:
             found += f"; it runs this very container, and on its machine {workspace} is another directory"
         elif engine.ids is not None and engine.ids < FULL_RANGE:
             available, fix = False, _FIX_IDS
-            found += f"; its containers have {engine.ids:,} ids of the {FULL_RANGE:,} that a build needs"
+            found += f"; its containers have {engine.ids:,} of the {FULL_RANGE:,} ids that a build needs"
     return Capability(
         name="container-engine",
         available=available,

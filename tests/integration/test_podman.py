@@ -60,3 +60,18 @@ def test_the_doctor_tells_which_engine_it_is(variables: Mapping[str, str]) -> No
     completed = toolkit(variables, "doctor", str(ROOT))
     assert "Podman" in completed.stdout
     assert "started for the build" in completed.stdout
+
+
+def test_a_machine_that_is_too_limited_for_podmans_defaults_is_told_which_settings_help(
+    variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    settings = variables.get("CONTAINERS_CONF")
+    if settings is None:
+        pytest.skip("Podman's defaults do on this machine")
+    small.custom(tmp_path / "checkout", "true")
+    defaults = {**variables, "CONTAINERS_CONF": ""}
+    arguments = ("build", str(tmp_path / "checkout/images"), "--runner", "container")
+    completed = toolkit(defaults, *arguments, "--output", str(tmp_path / "output"))
+    assert completed.returncode == 3
+    words = [line.partition("=")[0].strip() for line in Path(settings).read_text(encoding="utf-8").splitlines()]
+    assert any(word in completed.stderr for word in words if word and not word.startswith("[")), completed.stderr
