@@ -19,6 +19,8 @@ _FAT12_MAX: Final = 4085
 _FAT16_MAX: Final = 65525
 _END: Final = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}
 _CLUSTERS_MAX: Final = 1 << 28
+# Of 32 bits, four have no meaning.
+_MASK: Final = 0x0FFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +103,22 @@ class Table:
         """Return (first cluster, number of clusters) for each run of a chain. Raises UnreadableError."""
         runs: list[tuple[int, int]] = []
         cluster = first
-        end = _END[self._boot.bits]
-        mask = 0x0FFFFFFF
-        while cluster < end:
-            if not 2 <= cluster < self._boot.clusters + 2 or self._left == 0:
-                raise UnreadableError(f"the chain from cluster {first} is damaged")
-            self._left -= 1
-            if runs and runs[-1][0] + runs[-1][1] == cluster:
-                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-            else:
-                runs.append((cluster, 1))
-            cluster = self._next[cluster] & mask
+        table, left, last = self._next, self._left, self._boot.clusters + 2
+        while cluster < _END[self._boot.bits]:
+            begin = cluster
+            # Nearly all of them follow each other, and a kernel has tens of thousands.
+            while True:
+                if not 2 <= cluster < last or left == 0:
+                    self._left = left
+                    raise UnreadableError(f"the chain from cluster {first} is damaged")
+                left -= 1
+                following = table[cluster] & _MASK
+                if following != cluster + 1:
+                    break
+                cluster = following
+            runs.append((begin, cluster + 1 - begin))
+            cluster = following
+        self._left = left
         return runs
 
 
