@@ -144,7 +144,7 @@ def _take_away(client: "DockerClient", labels: Mapping[str, str], request: Reque
 
 def _remove(container: "Container") -> None:
     """Remove CONTAINER, which the engine may be doing already, since it ended."""
-    from docker.errors import APIError
+    from docker.errors import APIError, NotFound
 
     try:
         container.remove(force=True, v=True)
@@ -152,7 +152,8 @@ def _remove(container: "Container") -> None:
         if error.status_code not in (_GONE, _BUSY):
             raise
         if error.status_code == _BUSY:
-            container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
+            with suppress(NotFound):
+                container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
 
 
 def _image(client: "DockerClient", request: Request) -> str:
