@@ -74,6 +74,11 @@ class Place:
         _, *listed = docker("top", self.within, "-eo", "pid,args").splitlines()
         return [line for line in listed if not line.endswith(" ".join(_KEEPER))]
 
+    def commands(self) -> list[str]:
+        """The command lines of what runs in the build."""
+        names = [self.within] if self.within else [line.split()[0] for line in self.programs()]
+        return [line for name in names for line in docker("top", name, "-eo", "pid,args").splitlines()[1:]]
+
     def traces(self) -> str:
         """The temporary files and the mounts that are there."""
         look = ("sh", "-c", _LOOK)

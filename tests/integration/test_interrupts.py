@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ci_toolkit.host import room
 from tests.integration import places, small
 from tests.integration.places import Place
 
@@ -31,11 +32,11 @@ SECONDS = 30
 
 
 @contextmanager
-def in_the_middle(place: Place, until: str = MIDDLE) -> Iterator["subprocess.Popen[str]"]:
+def in_the_middle(place: Place, until: str = MIDDLE, verb: str = "build") -> Iterator["subprocess.Popen[str]"]:
     """A build that has got to its script, or has said UNTIL, with an output from before."""
     small.custom(place.base / "repository", SCRIPT)
     places.with_an_output(place.base)
-    argv = place.argv(place.base / "repository/images")
+    argv = place.argv(place.base / "repository/images", verb=verb)
     with subprocess.Popen(
         argv, cwd=places.ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=place.environ()
     ) as process:
@@ -80,6 +81,25 @@ def test_an_interrupted_build_leaves_nothing_but_the_old_output(
         assert place.traces() == before
     left = {path.name for path in base.iterdir()} - {"output.console.log"}  # what a machine's kernel said
     assert left == {"output", "repository", "pid"}
+    assert places.is_whole(base)
+
+
+@pytest.mark.parametrize("runner", ["container", "unprivileged"])
+def test_two_builds_at_once_end_together(tmp_path: Path, runner: str) -> None:
+    if reason := room.obstacle(tmp_path):
+        pytest.skip(f"builds do not run at once here: {reason}")
+    base = tmp_path / "base"
+    base.mkdir()
+    with places.opened(runner, base) as place:
+        before = place.traces()
+        with in_the_middle(place, verb="verify") as process:
+            # Three programs of the script sleep in each.
+            place.ends(lambda: sum(one.endswith(" sleep 600") for one in place.commands()) == 6)
+            place.signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130, rest
+        assert place.programs() == []
+        assert place.traces() == before
     assert places.is_whole(base)
 
 
