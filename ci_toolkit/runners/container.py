@@ -1,12 +1,11 @@
 """Build in the toolkit's own image, started by Docker or Podman without privileges."""
 
-import contextlib
 import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_toolkit import settings
@@ -18,6 +17,7 @@ from ci_toolkit.host.environment import VARIED, Environment
 from ci_toolkit.host.namespaces import FULL_RANGE, covers, id_inside
 from ci_toolkit.process import Command, Completed
 from ci_toolkit.runners import podman
+from ci_toolkit.runners.executed import Lines, execute
 from ci_toolkit.runners.runner import EMPTY, INSIDE, Request
 from ci_toolkit.runners.sandbox import NamespaceSandbox
 
@@ -49,10 +49,6 @@ CAPABILITIES: Final = ("SETUID", "SETGID", "SETFCAP", "CHOWN", "DAC_OVERRIDE", "
 # Docker's own (init) is a mount below /usr, and the kernel then refuses mkosi's overlay on /usr, which a sandbox tree
 # with a /usr, and RepositoryKeyFetch=, ask for.
 _WAIT: Final = ("sh", "-c", "exec 3<&0; trap 'exit 0' TERM; cat <&3 > /dev/null & wait $!")
-
-
-# Lets a program begin when we are heard: what Podman's says before that is lost, which on a busy machine may be all.
-GATE: Final = ("sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh")
 
 # What an engine complains of, and what mends it.
 REMEDIES: Final[Mapping[str, str]] = {
@@ -232,8 +228,8 @@ def _create(
 
 def _open(container: "Container", kind: Engine, image: str, request: Request) -> "ContainerPlace":
     """Look at the ids of the running CONTAINER: a rootless engine's are a part of the machine's, in other places."""
-    output, errors = _Lines(on_line=None), _Lines(on_line=None)
-    _execute(container, ("sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"), "/", (output, errors))
+    output, errors = Lines(on_line=None), Lines(on_line=None)
+    execute(container, ("sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"), "/", (output, errors))
     maps = output.close().split("\n\n")
     if not all(covers(text, 0, FULL_RANGE) for text in maps):
         raise HostError(
@@ -315,7 +311,7 @@ class ContainerPlace:
 
     def stop(self) -> None:
         """End every program that runs here, and the container with them."""
-        with contextlib.suppress(HostError), _refusals():
+        with suppress(HostError), _refusals():
             self.container.kill()
 
     @property
@@ -345,9 +341,9 @@ class ContainerPlace:
         # The engine would add the image's own environment.
         variables = (f"{name}={value}" for name, value in command.environment.items())
         argv = ("env", "--ignore-environment", *variables, *command.argv)
-        streams = (_Lines(on_line=on_line), _Lines(on_line=on_line))
+        streams = (Lines(on_line=on_line), Lines(on_line=on_line))
         with _refusals(), self._ended_after(timeout_seconds) as late:
-            code = _execute(self.container, argv, os.fspath(command.directory or "/"), streams)
+            code = execute(self.container, argv, os.fspath(command.directory or "/"), streams)
         if code is None and not late.is_set():
             raise BuildError("the build's container ended before the build", hint="Did it run out of memory?")
         stdout, stderr = (lines.close() for lines in streams)
@@ -376,50 +372,3 @@ class ContainerPlace:
         finally:
             if timer is not None:
                 timer.cancel()
-
-
-def _execute(
-    container: "Container", argv: tuple[str, ...], directory: str, streams: tuple["_Lines", "_Lines"]
-) -> int | None:
-    """Run ARGV from DIRECTORY, put what it writes into STREAMS, and return its exit code, None when it is gone."""
-    from docker.errors import NotFound
-    from docker.utils.socket import frames_iter
-
-    assert container.client is not None
-    api = container.client.api
-    started = api.exec_create(container.id, [*GATE, *argv], workdir=directory, stdin=True)
-    attached: Any = api.exec_start(started["Id"], socket=True)
-    frames: Any = frames_iter
-    with closing(attached):
-        getattr(attached, "_sock", attached).sendall(b"\n")
-        for number, chunk in frames(attached, tty=False):
-            streams[number - 1].feed(chunk)
-    code: int | None = None
-    with suppress(NotFound):  # a container is removed when it ends
-        code = api.exec_inspect(started["Id"])["ExitCode"]
-    return code
-
-
-@dataclass(kw_only=True)
-class _Lines:
-    """Puts the chunks of one stream together again and hands on each line as it is whole."""
-
-    on_line: Callable[[str], None] | None
-    seen: bytearray = field(default_factory=bytearray)
-    handed_on: int = 0
-
-    def feed(self, chunk: bytes) -> None:
-        self.seen += chunk
-        while (end := self.seen.find(b"\n", self.handed_on)) >= 0:
-            self._hand_on(end + 1)
-
-    def close(self) -> str:
-        """Hand on a last line without a newline, and return the whole."""
-        if self.handed_on < len(self.seen):
-            self._hand_on(len(self.seen))
-        return self.seen.decode(errors="backslashreplace")
-
-    def _hand_on(self, end: int) -> None:
-        if self.on_line is not None:
-            self.on_line(self.seen[self.handed_on : end].decode(errors="backslashreplace"))
-        self.handed_on = end
