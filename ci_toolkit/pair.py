@@ -5,7 +5,6 @@ is some seconds behind it all the way: it fetches nothing, and its clock is anot
 """
 
 import queue
-import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +13,12 @@ from typing import Final
 from ci_toolkit.console import Console
 from ci_toolkit.host import room
 from ci_toolkit.host.environment import NORMAL, Environment
-from ci_toolkit.mkosi import turns
 from ci_toolkit.mkosi.build import Build
+from ci_toolkit.mkosi.turns import Calls, Side, Turns
 from ci_toolkit.site import PACKAGES, Attempt, Site
 
 _FIRST: Final = "First build"
 _SECOND: Final = "Second build, in other surroundings"
-
-# The first line of mkosi's that comes after the lists were fetched; a tools tree has lists of its own before.
-_HAS_LISTS: Final = re.compile(r"\s*‣\s*(\[\S+\]\s*)?Building (?!\S*tools\b)\S+ image")
 
 
 def build(site: Site, surroundings: Environment) -> tuple[Build, Build]:
@@ -63,7 +59,8 @@ def _at_once(site: Site, surroundings: Environment) -> tuple[Build, Build]:
 
     def hear(line: str) -> None:
         console.foreign(line)
-        if _HAS_LISTS.match(line):
+        follower.first_calls.hear(line)
+        if follower.first_calls.has_lists:
             follower.start()
 
     try:
@@ -86,6 +83,8 @@ class _Follower:
     site: Site
     first: Attempt
     second: Attempt
+    first_calls: Calls = field(default_factory=Calls)
+    calls: Calls = field(default_factory=Calls)
     first_is_over: threading.Event = field(default_factory=threading.Event)
     said: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     thread: threading.Thread | None = None
@@ -115,18 +114,22 @@ class _Follower:
     def _work(self) -> None:
         try:
             with self._turns():
-                self.built = self.second.after(self.first).run(self.said.put)
+                self.built = self.second.after(self.first).run(self._say)
         except BaseException as error:
             self.failure = error
         finally:
             self.said.put(None)
 
-    def _turns(self) -> turns.Turns:
+    def _say(self, line: str) -> None:
+        self.calls.hear(line)
+        self.said.put(line)
+
+    def _turns(self) -> Turns:
         workshop, target = self.site.workshop, self.second.call.packages
         assert target is not None
-        return turns.Turns(
-            first=workshop.packages,
-            second=workshop.scratch / target.relative_to(PACKAGES.parent),
+        return Turns(
+            first=Side(packages=workshop.packages, calls=self.first_calls),
+            second=Side(packages=workshop.scratch / target.relative_to(PACKAGES.parent), calls=self.calls),
             share=lambda: self.second.sandbox.share(PACKAGES, target),
             first_is_over=self.first_is_over,
         )

@@ -1,16 +1,18 @@
 """Two builds with a package cache each, locked by flock(1) as mkosi locks them."""
 
-import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from ci_toolkit.errors import HostError
 from ci_toolkit.mkosi import turns
+from ci_toolkit.mkosi.turns import Calls, Side
 
 
 @pytest.fixture
@@ -43,69 +45,120 @@ def becomes(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+@dataclass(kw_only=True)
+class Pair:
+    """Two builds, and how many bytes were there whenever the second was given what it lacks."""
+
+    first: Calls = field(default_factory=lambda: Calls(has_lists=True))
+    second: Calls = field(default_factory=lambda: Calls(has_lists=True))
+    over: threading.Event = field(default_factory=threading.Event)
+    shared: list[int] = field(default_factory=list)
+
+
 @contextmanager
-def kept(caches: tuple[Path, Path], shared: list[int]) -> Iterator[threading.Event]:
-    over = threading.Event()
+def kept(caches: tuple[Path, Path]) -> Iterator[Pair]:
+    pair = Pair()
     first, second = caches
-    with turns.Turns(first=first, second=second, share=lambda: shared.append(turns.total(first)), first_is_over=over):
-        yield over
+    with turns.Turns(
+        first=Side(packages=first, calls=pair.first),
+        second=Side(packages=second, calls=pair.second),
+        share=lambda: pair.shared.append(turns.total(first)),
+        first_is_over=pair.over,
+    ):
+        yield pair
 
 
-def test_the_second_waits_while_the_first_fetches_and_gets_the_files(
-    caches: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "_SETTLES_SECONDS", 1.0)
+def test_a_call_of_the_second_waits_until_the_first_has_its_packages(caches: tuple[Path, Path]) -> None:
     first, second = caches
-    shared: list[int] = []
-    with kept(caches, shared):
-        assert is_free(second)
+    with kept(caches) as pair:
+        assert not is_free(second), "the first has not called its package manager yet"
         with locked(first):
-            assert becomes(lambda: not is_free(second))
+            pair.first.hear("Reading package lists...\n")
+            time.sleep(0.5)
+            assert not is_free(second)
             (first / "package.deb").write_bytes(bytes(1000))
-            assert becomes(lambda: is_free(second)), "a package manager that only installs keeps nobody waiting"
-        assert shared == [0, 1000]
+            pair.first.hear("Fetched 1000 B in 1s (1000 B/s)\n")
+            assert becomes(lambda: is_free(second)), "the first only installs now"
+            assert pair.shared == [0, 1000]
+            pair.second.hear("Reading package lists...\n")
+            assert becomes(lambda: not is_free(second)), "its next call waits for the first one's next call"
+
+
+def test_a_call_of_which_nothing_was_heard_has_ended_when_its_lock_is_free(caches: tuple[Path, Path]) -> None:
+    first, second = caches
+    with kept(caches) as pair:
+        with locked(first):
+            pair.first.hear("Reading package lists...\n")
+            time.sleep(0.3)
+            assert not is_free(second)
+        assert becomes(lambda: is_free(second))
 
 
 def test_the_second_waits_no_longer_than_the_first_runs(caches: tuple[Path, Path]) -> None:
     first, second = caches
-    shared: list[int] = []
-    with kept(caches, shared) as over, locked(first):
-        assert becomes(lambda: not is_free(second))
+    with kept(caches) as pair, locked(first):
+        assert not is_free(second)
         (first / "package.deb").write_bytes(bytes(10))
-        over.set()
+        pair.over.set()
         assert becomes(lambda: is_free(second))
-    assert shared[-1] == 10
+        assert pair.shared[-1] == 10
 
 
 def test_the_second_is_let_go_when_the_context_ends(caches: tuple[Path, Path]) -> None:
-    first, second = caches
-    with locked(first):
-        with kept(caches, []):
-            assert becomes(lambda: not is_free(second))
-        assert is_free(second)
+    with kept(caches):
+        assert not is_free(caches[1])
+    assert is_free(caches[1])
 
 
-def test_a_cache_is_being_filled_until_nothing_has_come_in_for_a_while(caches: tuple[Path, Path]) -> None:
-    first, _ = caches
-    with first_watch(first) as watch:
-        assert not watch.is_filling(0.0), "nobody has the lock"
-        with locked(first):
-            assert watch.is_filling(10.0), "it reads its lists"
-            assert not watch.is_filling(13.5), "it installs what is there"
-            (first / "new").write_bytes(b"x")
-            assert watch.is_filling(14.0)
-            assert watch.is_filling(16.5)
-            assert not watch.is_filling(17.5)
-        assert not watch.is_filling(18.0)
+def test_what_cannot_be_shared_is_fetched(caches: tuple[Path, Path]) -> None:
+    def share() -> None:
+        raise HostError("no room")
+
+    first, second = (Side(packages=path, calls=Calls(has_lists=True)) for path in caches)
+    with turns.Turns(first=first, second=second, share=share, first_is_over=threading.Event()):
+        first.calls.hear("resolving dependencies...\n")
+        first.calls.hear("checking keyring...\n")
+        assert becomes(lambda: is_free(caches[1]))
 
 
-@contextmanager
-def first_watch(directory: Path) -> Iterator[turns.Watch]:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        yield turns.Watch(packages=directory, descriptor=descriptor)
-    finally:
-        os.close(descriptor)
+# As apt, pacman and dnf wrote them in builds, and zypper in its manual's words.
+LOGS = {
+    "apt": (
+        "Reading package lists...",
+        "Building dependency tree...",
+        "Need to get 25.4 MB of archives.",
+        "Fetched 25.4 MB in 1s",
+    ),
+    "apt, all there": ("Reading package lists...", "Solving dependencies...", "Need to get 0 B/25.4 MB of archives."),
+    "pacman": (
+        "resolving dependencies...",
+        "looking for conflicting packages...",
+        ":: Retrieving packages...",
+        "checking keyring...",
+    ),
+    "dnf": ("Updating and loading repositories:", "Repositories loaded.", "[1/3] Total", "Running transaction"),
+    "zypper": (
+        "Loading repository data...",
+        "Resolving package dependencies...",
+        "Checking for file conflicts: [done]",
+    ),
+}
+
+
+@pytest.mark.parametrize("lines", LOGS.values(), ids=LOGS)
+def test_package_managers_tell_when_they_fetch(lines: tuple[str, ...]) -> None:
+    calls = Calls()
+    for line in lines:
+        calls.hear(f"{line}\n")
+    assert (calls.begun, calls.fetched) == (0, 0), "they may be called for the lists"
+    calls.hear("‣ Building default-tools image\n")
+    assert not calls.has_lists
+    calls.hear("‣ [main]  Building main image\n")
+    found = []
+    for line in lines:
+        calls.hear(f"{line}\n")
+        found.append(calls.fetched)
+    assert (calls.begun, found) == (1, [0] * (len(lines) - 1) + [1])
 
 
 def test_what_is_in_directories_counts(tmp_path: Path) -> None:
