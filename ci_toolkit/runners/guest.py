@@ -6,6 +6,7 @@ The root file system is the host's own, read-only: what is written lies in memor
 directory that is shared.
 """
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -33,6 +34,8 @@ _MS_BIND: Final = 0x1000
 _RB_POWER_OFF: Final = 0x4321FEDC
 _PORTS: Final = Path("/sys/class/virtio-ports")
 _DISKS: Final = Path("/sys/block")
+_GROUPS: Final = Path("/sys/fs/cgroup")
+_RESERVED: Final = 256 << 20
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -46,6 +49,7 @@ def main(arguments: list[str]) -> NoReturn:
         _mount_places(boot)
         agent = os.fork()
         if agent == 0:
+            _limit_memory()
             with _device(_PORTS, "name", port.NAME).open("r+b", buffering=0) as line:
                 serve(line)
             os._exit(0)
@@ -71,6 +75,22 @@ def _mount_kernel() -> None:
     for place in ("/dev/shm", "/tmp", "/var/tmp"):
         _mount("tmpfs", place, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
     _mount("tmpfs", "/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
+
+
+def _limit_memory() -> None:
+    """Put this process, and with it what it will run, into a control group that leaves memory to the rest.
+
+    Without swap the kernel would drop the pages of every program and read them again, for minutes, before it kills the
+    one that takes too much; in a group that is full, it kills at once. A kernel without such groups goes on as it did.
+    """
+    with contextlib.suppress(OSError):
+        _mount("cgroup2", os.fspath(_GROUPS), "cgroup2", _MS_NOSUID)
+        (_GROUPS / "cgroup.subtree_control").write_text("+memory", encoding="ascii")
+        group = _GROUPS / "builds"
+        group.mkdir()
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        (group / "memory.max").write_text(str(total - _RESERVED), encoding="ascii")
+        (group / "cgroup.procs").write_text("0", encoding="ascii")
 
 
 def _load(modules: Iterable[str]) -> None:

@@ -35,10 +35,8 @@ printf %s%s {shlex.quote(TOKEN[:9])} {shlex.quote(TOKEN[9:])} > "$place/sought"
 seek() {{ grep --no-messages --files-with-matches --file="$place/sought" --exclude=sought "$@"; }}
 {{
     env | seek --label=env -
-    for process in /proc/[0-9]*; do
-        for name in environ cmdline; do seek "$process/$name"; done
-        seek -r --devices=skip --exclude-dir=proc --exclude-dir=sys "$process/root/home" "$process/cwd/.git"
-    done
+    seek /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+    seek -r --devices=skip /proc/[0-9]*/root/home /proc/[0-9]*/cwd/.git
     seek -r --devices=skip /home /root /builds /mnt /run /srv /tmp /var /opt-job
     for socket in /run/docker.sock /var/run/docker.sock; do test -S $socket && echo $socket; done
 }} | sort --unique | sed "s|^|FOUND ${{0##*/}} |" >&2
