@@ -13,6 +13,7 @@ import pytest
 
 from ci_toolkit.console import Console
 from ci_toolkit.errors import BuildError, HostError, UsageError
+from ci_toolkit.mkosi import source
 from ci_toolkit.mkosi.source import MARK
 from ci_toolkit.workshop import Workshop, open_workshop
 
@@ -287,6 +288,31 @@ def test_packages_are_kept_in_the_cache_of_the_user(tmp_path: Path, environ: dic
             assert workshop.packages == tmp_path / where / "ci-toolkit/packages"
             assert {path.name for path in workshop.packages.iterdir()} == present
             (workshop.packages / "package.deb").touch()
+
+
+def test_packages_are_kept_where_it_was_asked_for_and_are_no_part_of_a_definition(tmp_path: Path) -> None:
+    (tmp_path / "mkosi.conf").touch()
+    with open_workshop(tmp_path / "output", {}, QUIET, cache=tmp_path / "kept") as workshop:
+        assert workshop.packages == tmp_path / "kept/packages"
+        assert workshop.tidies
+        (workshop.packages / "package.deb").touch()
+    assert below(tmp_path / "kept") == {
+        MARK: "",
+        "packages": None,
+        "packages.lock": "",
+        "packages/package.deb": "",
+    }
+    assert [path for path, _ in source.files(source.find(tmp_path))] == [Path("mkosi.conf")]
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(HostError, match="file") as raised,
+        open_workshop(tmp_path / "output", {}, QUIET, cache=tmp_path / "file"),
+    ):
+        pass
+    assert "--cache" in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}, {"HOME": "/dev/null"}, {"HOME": "relative"}])
