@@ -56,7 +56,8 @@ ROWS: Final = (
     ),
     Row(
         sentence="a program was killed, as the kernel does where memory runs out",
-        signs=("returned non-zero exit code 137", r"^Killed$"),
+        # Of a shell's child, of mkosi's own, and of mkosi.
+        signs=("returned non-zero exit code (137|247)", "was killed by SIGKILL signal", r"^Killed$"),
         hint="Give the build more memory, or let it do less at a time.",
     ),
     Row(

@@ -34,7 +34,7 @@ FULL = "a file system is full"
 KILLED = "a program was killed, as the kernel does where memory runs out"
 FILL = 'head -c 200M /dev/zero > "$BUILDROOT/large"'
 # Block after block, without end: at once the kernel would refuse it.
-ALLOCATE = "python3 -c 'blocks = [bytes(1 << 24).replace(bytes(1), bytes((1,))) for _ in iter(int, 1)]'"
+ALLOCATE = """python3 -c 'blocks = [b"x" * (1 << 24) for _ in iter(int, 1)]'"""
 
 
 @pytest.fixture

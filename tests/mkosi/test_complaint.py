@@ -18,6 +18,10 @@ SAID = {
         'Killed\n‣ [main] "/work/postinst final" returned non-zero exit code 137.',
         "a program was killed, as the kernel does where memory runs out",
     ),
+    "memory, a program that took the script's place": (
+        '‣ [main] "/work/postinst final" was killed by SIGKILL signal.',
+        "a program was killed, as the kernel does where memory runs out",
+    ),
     "memory that is not given": (
         "Traceback (most recent call last):\nMemoryError\n‣ (…) returned non-zero exit code 1.",
         "there is not enough memory",
