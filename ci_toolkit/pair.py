@@ -1,7 +1,7 @@
 """The two builds of a verification: both at once where the machine has room for that, or one after the other.
 
-At once, the second one starts as soon as the first has its package lists, takes what the first one has fetched, and so
-is some seconds behind it all the way: it fetches nothing, and its clock is another.
+At once, the second one starts some seconds after the first has its package lists, takes what the first one has fetched,
+and is kept some seconds behind it: it fetches nothing, and its clock is another.
 """
 
 import queue
@@ -14,14 +14,18 @@ from ci_toolkit.console import Console
 from ci_toolkit.host import room
 from ci_toolkit.host.environment import NORMAL, Environment
 from ci_toolkit.mkosi.build import Build
-from ci_toolkit.mkosi.turns import Calls, Side, Turns
+from ci_toolkit.mkosi.turns import LAG_SECONDS, Calls, Side, Turns
 from ci_toolkit.site import PACKAGES, Attempt, Site
 
 _FIRST: Final = "First build"
 _SECOND: Final = "Second build, in other surroundings"
 
 
-def build(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+# What writes a time into FAT or into a file may have whole seconds, or two of them.
+_TELLING_SECONDS: Final = 2.0
+
+
+def build(site: Site, surroundings: Environment) -> "Pair":
     """Build the image in NORMAL surroundings and in SURROUNDINGS."""
     reason = _obstacle(site, surroundings)
     if reason is None:
@@ -40,17 +44,17 @@ def _obstacle(site: Site, surroundings: Environment) -> str | None:
     return site.place.one_at_a_time or room.obstacle(site.workshop.scratch)
 
 
-def _in_turn(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+def _in_turn(site: Site, surroundings: Environment) -> "Pair":
     console = site.console
     with console.step(_FIRST), console.foreign_output():
         one = site.begin(NORMAL, "first")
         first = one.run(console.foreign)
     with console.step(_SECOND), console.foreign_output():
         second = site.begin(surroundings, "second").after(one).run(console.foreign)
-    return first, second
+    return Pair(first=first, second=second)
 
 
-def _at_once(site: Site, surroundings: Environment) -> tuple[Build, Build]:
+def _at_once(site: Site, surroundings: Environment) -> "Pair":
     one = site.begin(NORMAL, "first")
     packages = Path(surroundings.build_path).parent / PACKAGES.name
     other = site.begin(surroundings, "second", packages=packages)
@@ -69,11 +73,22 @@ def _at_once(site: Site, surroundings: Environment) -> tuple[Build, Build]:
         follower.first_is_over.set()
         follower.start()
         with console.step(_SECOND), console.foreign_output():
-            return first, follower.finish(console)
+            second = follower.finish(console)
+        lag = follower.first_calls.lag(follower.calls)
+        return Pair(first=first, second=second, same_time=lag is None or lag < _TELLING_SECONDS)
     except BaseException:
         site.place.stop()
         follower.join()
         raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two builds; `same_time` tells that a step of both fell into the same seconds, so that a clock may not show."""
+
+    first: Build
+    second: Build
+    same_time: bool = False
 
 
 @dataclass(kw_only=True)
@@ -113,6 +128,7 @@ class _Follower:
 
     def _work(self) -> None:
         try:
+            self.first_is_over.wait(LAG_SECONDS)
             with self._turns():
                 self.built = self.second.after(self.first).run(self._say)
         except BaseException as error:

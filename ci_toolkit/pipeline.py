@@ -16,6 +16,7 @@ from ci_toolkit.host import environment
 from ci_toolkit.host.environment import NORMAL, Environment, Variation
 from ci_toolkit.mkosi import build as building
 from ci_toolkit.mkosi.build import Build
+from ci_toolkit.pair import Pair
 from ci_toolkit.reports.report import Report
 from ci_toolkit.runners.runner import Place
 from ci_toolkit.site import Site, Wishes, open_site
@@ -25,7 +26,8 @@ def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Repo
     """Build the image twice, in two different surroundings, and explain any difference."""
     with open_site(wishes, environ, console) as site:
         surroundings, kept = _second(site.place, wishes.vary)
-        first, second = pair.build(site, surroundings)
+        built = pair.build(site, surroundings)
+        first, second = built.first, built.second
         with console.step("Comparison"):
             facts = _facts(site, (first, second), surroundings)
             look = deep.Diffoscope(program=deep.find(environ), facts=facts).look if wishes.deep else None
@@ -39,7 +41,7 @@ def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Repo
             comparison=comparison,
             findings=findings,
             explained_bytes=explain.explained_bytes(findings),
-            variations=(*_variations(surroundings, first, second), *kept),
+            variations=(*_variations(surroundings, built), *kept),
         )
 
 
@@ -58,10 +60,14 @@ def _second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Va
     return environment.varied(wanted - set(refused)), kept
 
 
-def _variations(second: Environment, *builds: Build) -> tuple[Variation, ...]:
-    times = [datetime.fromtimestamp(one.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in builds]
+def _variations(second: Environment, built: Pair) -> tuple[Variation, ...]:
+    times = [
+        datetime.fromtimestamp(one.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        for one in (built.first, built.second)
+    ]
+    skipped = "the builds caught up with each other (--parallel never keeps them apart)" if built.same_time else None
     return tuple(
-        replace(variation, first=times[0], second=times[1]) if variation.name == "time" else variation
+        replace(variation, first=times[0], second=times[1], skipped=skipped) if variation.name == "time" else variation
         for variation in environment.differences(NORMAL, second)
     )
 

@@ -100,6 +100,7 @@ def test_an_earlier_output_survives_a_failed_build(definition: Path, use: Callab
 def at_once(monkeypatch: pytest.MonkeyPatch, **given: str) -> FakeRunner:
     """A runner that does two things at once, on a machine with room for it."""
     monkeypatch.setattr("ci_toolkit.host.room.obstacle", lambda _: None)
+    monkeypatch.setattr("ci_toolkit.pair.LAG_SECONDS", 0.0)
     words = "‣ Building main image\nmkosi speaks\n"
     return FakeRunner(lambda surroundings: given.get(surroundings.hostname, "same"), words=words, one_at_a_time=None)
 
@@ -174,3 +175,18 @@ def test_builds_that_cannot_run_at_once_say_why(
     asked = replace(wishes(definition, *vary), parallel=parallel)
     pipeline.verify(asked, environ(definition), Console(narration=narration))
     assert f"One build after the other: {reason}" in narration.getvalue()
+
+
+@pytest.mark.parametrize(("apart", "skipped"), [(0.0, True), (60.0, False)])
+def test_builds_of_one_time_prove_nothing_about_clocks(
+    definition: Path,
+    use: Callable[[FakeRunner], FakeRunner],
+    monkeypatch: pytest.MonkeyPatch,
+    apart: float,
+    skipped: bool,
+) -> None:
+    use(at_once(monkeypatch))
+    monkeypatch.setattr("ci_toolkit.mkosi.turns.Calls.lag", lambda *_: apart)
+    report = pipeline.verify(wishes(definition, *VARIATIONS), environ(definition), Console(quiet=True))
+    (told,) = (variation for variation in report.variations if variation.name == "time")
+    assert (told.skipped is not None) is skipped

@@ -1,4 +1,7 @@
-"""Two builds at once, of which the second fetches no package: it waits while the first fetches, and gets the files.
+"""Two builds at once, of which the second fetches no package and has another clock.
+
+It waits while the first one fetches, gets the files, and stays some seconds behind: what writes the time of the build
+into a file writes two times.
 
 mkosi locks its package cache (flock(2)) while a package manager runs. As each of the two has a cache of its own, they
 do not wait for each other; the second one's is locked from here until the first one's call of the same number has
@@ -10,19 +13,25 @@ import fcntl
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from ci_toolkit.errors import ToolkitError
 
+# How far behind the first build the second one's calls of its package manager are kept. A build that writes minutes of
+# UTC alone may still write the same; the zone of the second build varies those of local time.
+LAG_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
 
 # mkosi's first line after the package lists were fetched; a tools tree has lists of its own before.
 _HAS_LISTS: Final = re.compile(r"\s*‣\s*(\[\S+\]\s*)?Building (?!\S*tools\b)\S+ image")
+_STEP: Final = re.compile(r"\s*‣\s*(.*)")
+_PATH: Final = re.compile(r"/\S+")
 # How apt, pacman, dnf and zypper begin, and how they tell that all is there.
 _BEGINS: Final = re.compile(
     r"Reading package lists\.\.\.|resolving dependencies\.\.\."
@@ -36,26 +45,38 @@ _IS_THERE: Final = re.compile(
 
 @dataclass(kw_only=True)
 class Calls:
-    """What the lines of a build tell of its package manager: how often it was called, whether it may be fetching."""
+    """What the lines of a build tell of its package manager, in seconds of the monotonic clock.
+
+    `begun` is how often it was called, `there` since when each call but maybe the last has all its packages, `steps`
+    when mkosi began with what it names.
+    """
 
     has_lists: bool = False
     begun: int = 0
-    fetching: bool = False
+    there: list[float] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
 
     def hear(self, line: str) -> None:
         """Take LINE of what mkosi writes."""
+        if step := _STEP.match(line):
+            # Paths are those of one of the two builds, and names in them may be drawn.
+            self.steps.setdefault(_PATH.sub("", step[1]), time.monotonic())
         if not self.has_lists:
             self.has_lists = _HAS_LISTS.match(line) is not None
         elif _BEGINS.match(line):
+            self.fetched()
             self.begun += 1
-            self.fetching = True
         elif _IS_THERE.match(line):
-            self.fetching = False
+            self.fetched()
 
-    @property
-    def fetched(self) -> int:
-        """Of how many calls all packages are there."""
-        return self.begun - self.fetching
+    def fetched(self) -> None:
+        """Take it that no call is fetching any more."""
+        self.there += [time.monotonic()] * (self.begun - len(self.there))
+
+    def lag(self, behind: "Calls") -> float | None:
+        """Return by how many seconds BEHIND was later in the step where it was least; None where they share none."""
+        both = self.steps.keys() & behind.steps.keys()
+        return min((behind.steps[step] - self.steps[step] for step in both), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +150,9 @@ class Turns:
         FIRST is the first one's cache, whose lock tells that a call has ended, whatever it wrote.
         """
         calls = self._first.calls
-        if begun < calls.fetched:
-            return True
-        if not _is_free(first):
-            return False
-        calls.fetching = False
-        return begun < calls.begun
+        if _is_free(first):
+            calls.fetched()
+        return begun < len(calls.there) and time.monotonic() - calls.there[begun] > LAG_SECONDS
 
 
 def total(directory: Path) -> int:

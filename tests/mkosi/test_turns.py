@@ -45,6 +45,11 @@ def becomes(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LAG_SECONDS", 0.0)
+
+
 @dataclass(kw_only=True)
 class Pair:
     """Two builds, and how many bytes were there whenever the second was given what it lacks."""
@@ -150,15 +155,38 @@ def test_package_managers_tell_when_they_fetch(lines: tuple[str, ...]) -> None:
     calls = Calls()
     for line in lines:
         calls.hear(f"{line}\n")
-    assert (calls.begun, calls.fetched) == (0, 0), "they may be called for the lists"
+    assert (calls.begun, calls.there) == (0, []), "they may be called for the lists"
     calls.hear("‣ Building default-tools image\n")
     assert not calls.has_lists
     calls.hear("‣ [main]  Building main image\n")
     found = []
     for line in lines:
         calls.hear(f"{line}\n")
-        found.append(calls.fetched)
+        found.append(len(calls.there))
     assert (calls.begun, found) == (1, [0] * (len(lines) - 1) + [1])
+
+
+def test_the_second_stays_some_seconds_behind(caches: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LAG_SECONDS", 1.0)
+    with kept(caches) as pair:
+        pair.first.hear("Reading package lists...\n")
+        pair.first.hear("Need to get 0 B/1 B of archives.\n")
+        started = time.monotonic()
+        assert becomes(lambda: is_free(caches[1]))
+        assert time.monotonic() - started > 0.9
+
+
+def test_how_far_one_is_behind_is_told_by_the_steps_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((10.0, 20.0, 15.0, 22.0, 23.0, 99.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    first, second = Calls(), Calls()
+    assert first.lag(second) is None
+    first.hear("‣ Building main image\n")
+    first.hear("‣ [main]  /a/output/image.raw size is 1M\n")
+    second.hear("‣ Building main image\n")
+    second.hear("‣ [main]  /b/another/output/image.raw size is 1M\n")
+    second.hear("‣ [main]  A step of its own\n")
+    assert first.lag(second) == 2.0
 
 
 def test_what_is_in_directories_counts(tmp_path: Path) -> None:
