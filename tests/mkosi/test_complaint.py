@@ -15,11 +15,11 @@ M = f"http://{HOST}"
 SAID = {
     "full, by tar": ("/usr/bin/tar: -: Wrote only 8192 of 10240 bytes", "a file system is full"),
     "memory, a script": (
-        'Killed\n‣ [main] "/work/postinst final" returned non-zero exit code 137.',
+        'Killed\n‣ [main] "/script/postinst final" returned non-zero exit code 137.',
         "a program was killed, as the kernel does where memory runs out",
     ),
     "memory, a program that took the script's place": (
-        '‣ [main] "/work/postinst final" was killed by SIGKILL signal.',
+        '‣ [main] "/script/postinst final" was killed by SIGKILL signal.',
         "a program was killed, as the kernel does where memory runs out",
     ),
     "memory that is not given": (
@@ -52,9 +52,9 @@ SAID = {
         "the name of the mirror mirror.invalid cannot be resolved",
     ),
     "apt, no network": (
-        "W: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  "
-        "Temporary failure resolving 'deb.debian.org'\nE: Unable to locate package base-files",
-        "the name of the mirror deb.debian.org cannot be resolved",
+        "W: Failed to fetch http://mirror.example/debian/dists/trixie/InRelease  "
+        "Temporary failure resolving 'mirror.example'\nE: Unable to locate package base-files",
+        "the name of the mirror mirror.example cannot be resolved",
     ),
     "apt, refused": (
         "W: Failed to fetch http://127.0.0.1:9/d/dists/trixie/InRelease  Unable to connect to 127.0.0.1:9:\n"
