@@ -24,7 +24,7 @@ test: packages image lint types layers ## set up, then run every check and every
 check: lint types layers ## lint, types and unit tests; no Docker
 	@$(SETUP) unit
 
-bench: image ## measure `ci-toolkit compare` on real builds against cmp and diffoscope
+bench: image ## measure comparing and building against cmp, diff, diffoscope and plain mkosi
 	$(BIN)/python -m benchmarks
 
 same-bits: image ## build one image by every runner, in every surroundings: one SHA-256

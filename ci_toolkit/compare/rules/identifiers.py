@@ -180,16 +180,6 @@ PRIVATE_KEY: Final = Rule(
     remedies=_private_key_remedies,
 )
 
-PACMAN_KEYRING: Final = dropping(
-    identifier="pacman-keyring",
-    title="pacman's keyring was made during the build",
-    explanation="pacman-key --init makes a random master key, which every machine that boots the image would share.",
-    globs=("etc/pacman.d/gnupg/*",),
-    removes=("/etc/pacman.d/gnupg",),
-    extra=(advice("Have a unit with ConditionFirstBoot= run `pacman-key --init && pacman-key --populate`."),),
-    source="https://gitlab.archlinux.org/archlinux/archlinux-docker/-/blob/master/REPRO.md",
-)
-
 # With dashes, or without them as systemd-id128 writes it.
 _UUID: Final = re.compile(
     r"(?<![0-9A-Fa-f-])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9a-f]{32})(?![0-9A-Fa-f-])"
