@@ -14,7 +14,7 @@ from ci_toolkit.errors import BuildError
 from ci_toolkit.host import probe
 from ci_toolkit.host.environment import NORMAL, VARIED, Environment
 from ci_toolkit.mkosi import build as building
-from ci_toolkit.mkosi import cache, command, machine, normal, plan, source
+from ci_toolkit.mkosi import cache, command, machine, manifest, normal, plan, source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
@@ -165,6 +165,7 @@ class Attempt:
             seconds=seconds,
             log=log,
             started=started,
+            packages=manifest.read(target / f"{self.site.plan.config.output}{manifest.SUFFIX}"),
         )
 
 

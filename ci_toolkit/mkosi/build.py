@@ -11,6 +11,7 @@ from typing import Final
 from ci_toolkit.errors import FULL, BuildError
 from ci_toolkit.mkosi import command, complaint
 from ci_toolkit.mkosi.command import Call
+from ci_toolkit.mkosi.manifest import SUFFIX, Package
 from ci_toolkit.process import Sandbox
 
 _FULL_DISK: Final = "Free space, or name an --output on a larger file system."
@@ -28,7 +29,10 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One finished build: `image` is the name of the main output, `started` seconds since the epoch."""
+    """One finished build: `image` is the name of the main output, `started` seconds since the epoch.
+
+    `packages` is what mkosi's manifest says is installed, None where there is none.
+    """
 
     image: str
     directory: Path
@@ -36,6 +40,7 @@ class Build:
     seconds: float
     log: Path
     started: float = 0.0
+    packages: tuple[Package, ...] | None = None
 
     @property
     def main(self) -> Artefact:
@@ -111,10 +116,15 @@ def main_output(directory: Path, output: str) -> str:
     named = directory / output
     if named.exists():
         return named.resolve().name
-    candidates = sorted(path.name for path in directory.glob(f"{output}.*") if not path.is_symlink())
+    candidates = sorted(path.name for path in directory.glob(f"{output}.*") if not _is_beside(path))
     if not candidates:
         raise BuildError(f"mkosi left no {output} in its output", hint="Is Format=none set?")
     return candidates[0]
+
+
+def _is_beside(path: Path) -> bool:
+    """Tell whether PATH is no image, but a link to one or the manifest of one."""
+    return path.is_symlink() or path.suffix == SUFFIX
 
 
 def same(first: Iterable[Artefact], second: Iterable[Artefact]) -> bool:

@@ -48,7 +48,8 @@ def summary(call: Call) -> Command:
 def build(call: Call) -> Command:
     """Return the command that builds the image."""
     # Incremental=yes would make the second build start from the first one's tree, and prove nothing.
-    options: list[str] = [*_definition(call), "--force", "--incremental=no"]
+    # The manifest lies beside the image; mkosi writes it from what is installed, and puts nothing of it in.
+    options: list[str] = [*_definition(call), "--force", "--incremental=no", "--manifest-format=json"]
     for option, path in (
         ("output-directory", call.output),
         ("workspace-directory", call.workspace),

@@ -164,13 +164,19 @@ def _skipped(skipped: Skipped) -> Plain:
 
 
 def _build(build: Build) -> Plain:
-    return {
+    found: dict[str, Plain] = {
         "image": _text(build.image),
         "seconds": round(build.seconds, 3),
         "started": round(build.started, 3),
         "log": _text(build.log.name),
         "artefacts": [{"name": _text(one.name), "size": one.size, "sha256": one.sha256} for one in build.artefacts],
     }
+    if build.packages is not None:
+        found["packages"] = [
+            {"name": _text(one.name), "version": _text(one.version), "architecture": _text(one.architecture)}
+            for one in build.packages
+        ]
+    return found
 
 
 def _variation(variation: Variation) -> Plain:

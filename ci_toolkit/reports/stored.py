@@ -18,6 +18,7 @@ from ci_toolkit.compare.rules.table import RULES
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.host.environment import Variation
 from ci_toolkit.mkosi.build import Artefact, Build
+from ci_toolkit.mkosi.manifest import LIMIT_PACKAGES, Package
 from ci_toolkit.reports import escape
 from ci_toolkit.reports.report import Report
 
@@ -286,6 +287,7 @@ def _build(build: _Node) -> Build:
         seconds=build.member("seconds").seconds(),
         log=Path(build.member("log").text().replace("\0", "").rpartition("/")[2]),
         started=build.member("started").seconds(),
+        packages=build.member("packages").optional(lambda found: found.each(_package, LIMIT_PACKAGES)),
     )
 
 
@@ -294,6 +296,14 @@ def _artefact(artefact: _Node) -> Artefact:
         name=artefact.member("name").text(),
         size=artefact.member("size").integer(),
         sha256=_sha256(artefact.member("sha256")),
+    )
+
+
+def _package(package: _Node) -> Package:
+    return Package(
+        name=package.member("name").text(),
+        architecture=package.member("architecture").text(),
+        version=package.member("version").text(),
     )
 
 

@@ -13,6 +13,7 @@ from ci_toolkit.compare.parts import Disk, Part
 from ci_toolkit.host import environment
 from ci_toolkit.host.environment import NORMAL, VARIATIONS, Variation
 from ci_toolkit.mkosi.build import Artefact, Build
+from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.reports.report import Report
 
 _EPOCH = 1_782_864_000
@@ -24,6 +25,16 @@ _FACTS = (
     ("systemd-repart", "262"),
     ("SOURCE_DATE_EPOCH", f"{_EPOCH} (last commit)"),
     ("seed", "8b1d0c1e-9c5f-5b0a-9f3e-2a64f7f0b1c2 (derived from the configuration)"),
+)
+PACKAGES = tuple(
+    Package(name=name, version=version, architecture="amd64")
+    for name, version in (
+        ("base-files", "13.8"),
+        ("libc6", "2.41-12"),
+        ("linux-image-6.19.6-amd64", "6.19.6-1"),
+        ("systemd", "257.13-1"),
+        ("zlib1g", "1:1.3.1-1"),
+    )
 )
 
 
@@ -96,6 +107,7 @@ def _build(image: str, bits: bytes, seconds: float) -> Build:
         seconds=seconds,
         log=Path("output") / "first.log",
         started=_EPOCH + 5000.25,
+        packages=PACKAGES,
     )
 
 

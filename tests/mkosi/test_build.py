@@ -86,3 +86,11 @@ def test_a_disk_that_has_no_room_for_the_log_ends_the_build(tmp_path: Path) -> N
 def test_another_error_than_a_full_disk_is_handed_on(tmp_path: Path) -> None:
     with pytest.raises(PermissionError):
         run(Ending(error=PermissionError(errno.EACCES, "no")), tmp_path / "log")
+
+
+def test_a_manifest_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "image.manifest").touch()
+    with pytest.raises(BuildError, match="left no image"):
+        build.main_output(tmp_path, "image")
+    (tmp_path / "image.raw").touch()
+    assert build.main_output(tmp_path, "image") == "image.raw"

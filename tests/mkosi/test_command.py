@@ -23,6 +23,7 @@ def test_a_build_names_everything_that_it_is_pinned_to() -> None:
         "--debug",
         "--force",
         "--incremental=no",
+        "--manifest-format=json",
         "--output-directory=/o",
         "--workspace-directory=/w",
         "--package-cache-directory=/p",

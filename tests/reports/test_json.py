@@ -23,8 +23,8 @@ SCHEMA: dict[str, Any] = plain_json.loads(
     resources.files("ci_toolkit.reports").joinpath("report.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-# Only where there is something to say; the last four came later, and older reports lack them.
-OPTIONAL = {"sample", "disks", "spans", "members", "diffoscope"}
+# Only where there is something to say; all but the first came later, and older reports lack them.
+OPTIONAL = {"sample", "disks", "spans", "members", "diffoscope", "packages"}
 SAMPLES = {
     "identical": sample_reports.identical(),
     "leaky": sample_reports.leaky(),
