@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ci_toolkit.ci import variables
 from ci_toolkit.console import Fold
 
 
@@ -49,3 +50,18 @@ class Job:
     may_not_write_because: str | None = None
     summary_file: str | None = None
     output_file: str | None = None
+
+    @property
+    def artifacts_url(self) -> str | None:
+        """Where people find what the job keeps: on the page of GitHub's run, in GitLab's browser of artifacts."""
+        if self.run_url is None or variables.address(self.run_url) is None:
+            return None
+        match self.provider:
+            case Provider.GITHUB:
+                return f"{self.run_url}#artifacts"
+            case Provider.GITLAB:
+                return f"{self.run_url}/artifacts/browse"
+            case Provider.FORGEJO | Provider.GITEA:
+                return self.run_url
+            case Provider.UNKNOWN | Provider.LOCAL:
+                return None

@@ -8,10 +8,14 @@ from ci_toolkit.compare.parts import Disk
 
 
 class Verdict(StrEnum):
-    """Equal bytes or not: taken from digests or the bytes themselves, never from the absence of differences."""
+    """Equal bytes or not: taken from digests or the bytes themselves, never from the absence of differences.
+
+    FAILED where there are none to compare, since a build failed; no comparison has it.
+    """
 
     IDENTICAL = "identical"
     DIFFERENT = "different"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from ci_toolkit.compare.parts import Disk
 from ci_toolkit.host.environment import Variation
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.reports import sample
-from ci_toolkit.reports.report import Report
+from ci_toolkit.reports.report import Failure, Report
 from ci_toolkit.reports.stored import SCHEMA, parse
 
 __all__ = ["DIFFERENCES_LIMIT", "parse", "render"]
@@ -50,6 +50,10 @@ def render(report: Report) -> str:
         "job": _job(report.job) if report.job else None,
         "artifact_url": report.artifact_url,
     }
+    if report.variant:
+        document["variant"] = _text(report.variant)
+    if report.failure is not None:
+        document["failure"] = _failure(report.failure)
     if comparison is not None and comparison.disks is not None:
         document["disks"] = [_disk(disk) for disk in comparison.disks]
     return "{\n" + ",\n".join(_members(document)) + "\n}\n"
@@ -177,6 +181,11 @@ def _build(build: Build) -> Plain:
             for one in build.packages
         ]
     return found
+
+
+def _failure(failure: Failure) -> Plain:
+    hint = None if failure.hint is None else _text(failure.hint)
+    return {"exit_code": failure.exit_code, "message": _text(failure.message), "hint": hint}
 
 
 def _variation(variation: Variation) -> Plain:

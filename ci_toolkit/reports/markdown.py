@@ -1,18 +1,21 @@
 """The comment that people read: the verdict on top, each cause with the lines that mend it, depth folded away."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci_toolkit.compare.comparison import Side
 from ci_toolkit.compare.difference import display
 from ci_toolkit.compare.finding import Finding
-from ci_toolkit.mkosi.build import Build
-from ci_toolkit.reports import outline
+from ci_toolkit.reports import glance, outline, table
+from ci_toolkit.reports.blocks import fold, rows
 from ci_toolkit.reports.budget import Measure, Section, fit
 from ci_toolkit.reports.describe import Details, shown_paths
-from ci_toolkit.reports.escape import NAME_LIMIT_CHARACTERS, address, code, fenced, prose
+from ci_toolkit.reports.escape import FENCE_LIMIT_LINES, NAME_LIMIT_CHARACTERS, address, code, fenced, prose
 from ci_toolkit.reports.outline import Group, counted
-from ci_toolkit.reports.report import Report
+from ci_toolkit.reports.report import Failure, Report
+
+if TYPE_CHECKING:
+    from ci_toolkit.mkosi.build import Build
 
 BUDGET_CHARACTERS: Final = 60_000
 
@@ -25,7 +28,7 @@ _LOOKS: Final = 5
 _NOTES: Final = 8
 _SHORT: Final = 400
 _CELL: Final = 160
-_RANK_HEAD, _RANK_OVERVIEW, _RANK_NOTES, _RANK_FINDING, _RANK_SKIPPED, _RANK_FACTS, _RANK_DEEP = range(7)
+_RANK_HEAD, _RANK_OVERVIEW, _RANK_NOTES, _RANK_FINDING, _RANK_CHANGE, _RANK_SKIPPED, _RANK_FACTS, _RANK_DEEP = range(8)
 
 
 def render(report: Report, budget: int = BUDGET_CHARACTERS, measure: Measure = len) -> str:
@@ -53,9 +56,12 @@ def _sections(report: Report, details: Details, folded: int) -> list[Section]:
     numbers = {index: f"{index}. " for index in range(1, len(found) + 1)} if len(found) > 1 else {}
     return [
         Section(text=_head(report), rank=_RANK_HEAD),
+        *_optional("" if report.failure else table.images([report]), _RANK_HEAD, "table"),
+        *_optional(_failure(report.failure), _RANK_HEAD, "reason"),
+        *_optional(_notes(report), _RANK_NOTES, "list of notes"),
+        *_optional(table.packages(report.change), _RANK_CHANGE, "list of packages"),
         *_optional(_overview(found), _RANK_OVERVIEW, "overview"),
         *_optional(_all_fixes(found), _RANK_FACTS, "fixes in one piece"),
-        *_optional(_notes(report), _RANK_NOTES, "list of notes"),
         *(
             Section(
                 text=_group(group, numbers.get(index, ""), titles, details, folded),
@@ -65,7 +71,9 @@ def _sections(report: Report, details: Details, folded: int) -> list[Section]:
             for index, group in enumerate(found, 1)
         ),
         *_optional(_diffoscope(report), _RANK_DEEP, "words of diffoscope"),
-        *_optional(_table(report), _RANK_HEAD, "table"),
+        *_optional(_sides(report), _RANK_HEAD, "table"),
+        *_optional(_others(report.builds), _RANK_NOTES, "other files"),
+        *_optional(table.files(report), _RANK_CHANGE, "list of files"),
         *_optional(_varied(report), _RANK_NOTES, "list of what varied"),
         *_optional(_skipped(report), _RANK_SKIPPED, "list of what was not looked into"),
         *_optional(_surroundings(report), _RANK_FACTS, "surroundings of the builds"),
@@ -79,20 +87,41 @@ def _optional(text: str, rank: int, name: str) -> list[Section]:
 
 def _head(report: Report) -> str:
     mark = "✅" if outline.outcome(report).good else "❌"
-    parts = [code(report.title), outline.coverage(report), *_links(report)]
-    return f"### {mark} {outline.headline(report)}\n\n{' · '.join(part for part in parts if part)}"
+    base = report.change.commit if report.change else None
+    parts = [
+        None if report.builds else code(table.label(report)),
+        outline.coverage(report),
+        *_links(report),
+        f"compared with {code(base[:12])}" if base else None,
+    ]
+    below = " · ".join(part for part in parts if part)
+    first = f"Not built: {prose(_sentence(report.failure), _SHORT)}" if report.failure else glance.line(report)
+    return f"### {mark} {first}" + (f"\n\n{below}" if below else "")
+
+
+def _sentence(failure: Failure) -> str:
+    return failure.message.partition("\n")[0]
+
+
+def _failure(failure: Failure | None) -> str:
+    """mkosi's last words, the end of them where they are many, and what to try next."""
+    if failure is None:
+        return ""
+    words = failure.message.splitlines()[1:][-FENCE_LIMIT_LINES:]
+    parts = [fenced("\n".join(words)) if words else "", prose(failure.hint or "")]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _overview(found: Sequence[Group]) -> str:
     """Every cause with what mends it, in one table, for whoever reads no further."""
     if len(found) < 2:
         return ""
-    rows = [
+    cells = [
         (str(number), prose(group.finding.title, _CELL), _mends(group.finding.fix), f"{group.finding.count:,}")
         for number, group in enumerate(found[:_ROWS], 1)
     ]
-    table = _rows(("", "cause", "what mends it", "paths"), rows, right=(3,))
-    return f"{table}\n\nand {counted(len(found) - _ROWS, 'more cause')}" if len(found) > _ROWS else table
+    text = rows(("", "cause", "what mends it", "paths"), cells, right=(3,))
+    return f"{text}\n\nand {counted(len(found) - _ROWS, 'more cause')}" if len(found) > _ROWS else text
 
 
 def _mends(fix: str) -> str:
@@ -102,48 +131,35 @@ def _mends(fix: str) -> str:
 
 
 def _links(report: Report) -> Iterable[str]:
-    artifact = address(report.artifact_url)
-    run = address(report.job.run_url) if report.job else None
-    if report.job is not None and report.job.commit:
-        yield f"commit {code(report.job.commit[:12])}"
-    if run:
-        yield f"[the job]({run})"
-    if artifact:
-        yield f"[the whole report]({artifact})"
+    job = report.job
+    if job is not None and job.commit:
+        yield f"commit {code(job.commit[:12])}"
+    if job is not None and address(job.run_url):
+        yield f"[the job]({address(job.run_url)})"
+    if whole := address(report.artifact_url):
+        yield f"[the whole report]({whole})"
+    elif job is not None and job.artifacts_url:
+        yield f"[{'its log' if report.failure else 'its files, with the HTML report'}]({job.artifacts_url})"
 
 
-def _table(report: Report) -> str:
-    if report.builds:
-        return _builds(report.builds)
-    if report.comparison is None:
+def _sides(report: Report) -> str:
+    if report.builds or report.comparison is None:
         return ""
     sides = (report.comparison.a, report.comparison.b)
-    rows = [
+    cells = [
         (f"{outline.ordinal(index)}: {code(side.name)}", prose(side.format), outline.size(side.size), _digest(side))
         for index, side in enumerate(sides)
     ]
-    return _rows(("", "format", "size", "SHA-256"), rows, right=(2,))
+    return rows(("", "format", "size", "SHA-256"), cells, right=(2,))
 
 
 def _digest(side: Side) -> str:
     return code(side.sha256) if side.sha256 else "–"
 
 
-def _builds(builds: Sequence[Build]) -> str:
-    rows = []
-    for index, build in enumerate(builds[:_ROWS]):
-        main = outline.main_artefact(build)
-        size = main.size if main else sum(artefact.size for artefact in build.artefacts)
-        digest = code(main.sha256) if main else counted(len(build.artefacts), "file")
-        rows.append((f"{outline.ordinal(index)} build", digest, outline.size(size), outline.duration(build.seconds)))
-    table = _rows(("", f"SHA-256 of {code(builds[0].image)}", "size", "time"), rows, right=(2, 3))
-    others = _others(builds)
-    return f"{table}\n\n{others}" if others else table
-
-
-def _others(builds: Sequence[Build]) -> str:
+def _others(builds: "Sequence[Build]") -> str:
     """Tell of the artefacts beside the image."""
-    if any(outline.main_artefact(build) is None for build in builds):
+    if len(builds) < 2 or any(outline.main_artefact(build) is None for build in builds):
         return ""
     differing = [name for name in outline.differing_artefacts(builds) if name != builds[0].image]
     others = {artefact.name for build in builds for artefact in build.artefacts} - {builds[0].image}
@@ -153,7 +169,7 @@ def _others(builds: Sequence[Build]) -> str:
         names = ", ".join(code(name) for name in differing[:_OPEN])
         more = f" and {len(differing) - _OPEN} more" if len(differing) > _OPEN else ""
         parts.append(f"Beside the image {names}{more} differ{'s' if len(differing) == 1 else ''}.")
-    if same and len(builds) > 1:
+    if same:
         parts.append(f"{counted(same, 'other artefact')} came out the same.")
     return " ".join(parts)
 
@@ -208,7 +224,7 @@ def _paths(finding: Finding, details: Details, folded: int) -> str:
     text = "\n".join(opened)
     if hidden:
         rest = "\n".join([*hidden, *_more(left_out)])
-        return f"{text}\n\n{_fold(counted(len(hidden) + left_out, 'more path'), rest)}"
+        return f"{text}\n\n{fold(counted(len(hidden) + left_out, 'more path'), rest)}"
     return "\n".join([*opened, *_more(left_out)])
 
 
@@ -242,7 +258,7 @@ def _consequences(group: Group, titles: dict[str, str], details: Details, folded
         lines = [_path(finding, path, details) for path in shown]
         parts.append("\n".join([heading, "", *lines, *_more(left_out)]))
     number = sum(finding.count for finding in group.consequences)
-    return _fold(f"{counted(number, 'path')} only follow{'s' if number == 1 else ''} from it", "\n\n".join(parts))
+    return fold(f"{counted(number, 'path')} only follow{'s' if number == 1 else ''} from it", "\n\n".join(parts))
 
 
 def _diffoscope(report: Report) -> str:
@@ -252,12 +268,12 @@ def _diffoscope(report: Report) -> str:
         return ""
     parts = [f"{code(path)}:\n\n{fenced(text, 'diff')}" for path, text in said[:_LOOKS]]
     parts += [f"and {counted(len(said) - _LOOKS, 'more file')}"] if len(said) > _LOOKS else []
-    return _fold(f"What diffoscope says of {counted(len(said), 'file')} that no rule explains", "\n\n".join(parts))
+    return fold(f"What diffoscope says of {counted(len(said), 'file')} that no rule explains", "\n\n".join(parts))
 
 
 def _all_fixes(found: Sequence[Group]) -> str:
     text = outline.joined_fix(found)
-    return _fold("All of these lines in one piece", fenced(text, "ini")) if text else ""
+    return fold("All of these lines in one piece", fenced(text, "ini")) if text else ""
 
 
 def _skipped(report: Report) -> str:
@@ -267,22 +283,22 @@ def _skipped(report: Report) -> str:
     lines = [f"- {code(display(one.path))}: {prose(one.reason)}" for one in skipped[:_ROWS]]
     if len(skipped) > _ROWS:
         lines.append(f"- and {len(skipped) - _ROWS:,} more")
-    return _fold(f"{counted(len(skipped), 'place')} not looked into (their bytes were compared)", "\n".join(lines))
+    return fold(f"{counted(len(skipped), 'place')} not looked into (their bytes were compared)", "\n".join(lines))
 
 
 def _surroundings(report: Report) -> str:
     varied = [variation for variation in report.variations if variation.skipped is None]
     if not varied:
         return ""
-    rows = [(prose(one.name), code(one.first), code(one.second)) for one in varied[:_ROWS]]
-    return _fold("The builds' surroundings", _rows(("", "first build", "second build"), rows))
+    cells = [(prose(one.name), code(one.first), code(one.second)) for one in varied[:_ROWS]]
+    return fold("The builds' surroundings", rows(("", "first build", "second build"), cells))
 
 
 def _facts(report: Report) -> str:
     if not report.facts:
         return ""
-    rows = [(prose(name), code(value)) for name, value in report.facts[:100]]
-    return _fold("What it was built with", _rows(("", ""), rows))
+    cells = [(prose(name), code(value)) for name, value in report.facts[:100]]
+    return fold("What it was built with", rows(("", ""), cells))
 
 
 def _cut(report: Report, left_out: Sequence[Section]) -> str:
@@ -290,16 +306,6 @@ def _cut(report: Report, left_out: Sequence[Section]) -> str:
     causes = sum(section.name == "cause" for section in left_out)
     names = [counted(causes, "cause")] if causes else []
     names += [f"the {section.name}" for section in left_out if section.name != "cause"]
-    artifact = address(report.artifact_url)
-    where = f"[in the whole report]({artifact})" if artifact else "in `report.json`, which the job left"
+    whole = address(report.artifact_url) or (report.job and report.job.artifacts_url)
+    where = f"[in the whole report]({whole})" if whole else "in `report.json`, which the job left"
     return f"*Cut for length: {', '.join(names)}. All of it is {where}.*"
-
-
-def _fold(summary: str, text: str) -> str:
-    # Markdown inside of a fold is read as such only between empty lines.
-    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
-
-
-def _rows(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    rule = ["--:" if index in right else "---" for index in range(len(head))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))

@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     IDENTICAL = "identical"
     DIFFERENT = "different"
     BUILT = "built"
+    FAILED = "failed"
 
     @property
     def good(self) -> bool:
@@ -45,7 +46,9 @@ class Group:
 
 
 def outcome(report: Report) -> Outcome:
-    """Return what REPORT tells: of two given images, of one build, or of several."""
+    """Return what REPORT tells: of two given images, of one build, of several, or of one that failed."""
+    if report.verdict is Verdict.FAILED:
+        return Outcome.FAILED
     identical = report.verdict is Verdict.IDENTICAL
     match len(report.builds):
         case 0:
@@ -68,7 +71,9 @@ def headline(report: Report) -> str:
             return f"Identical: {_same_sides(report.comparison)}"
         case Outcome.NOT_REPRODUCIBLE | Outcome.DIFFERENT:
             word = "Not reproducible" if told is Outcome.NOT_REPRODUCIBLE else "Different"
-            return f"{word}: {_summary(report)}"
+            return f"{word}: {summary(report)}"
+        case Outcome.FAILED:
+            return f"Not built: exit code {report.failure.exit_code if report.failure else 0}"
         case _:
             assert_never(told)
 
@@ -184,6 +189,12 @@ def main_artefact(build: "Build") -> "Artefact | None":
     return next((artefact for artefact in build.artefacts if artefact.name == build.image), None)
 
 
+def built_size(build: "Build") -> int:
+    """Return the size of the image of BUILD in bytes, of all its files where it is a directory."""
+    main = main_artefact(build)
+    return main.size if main else sum(artefact.size for artefact in build.artefacts)
+
+
 def differing_artefacts(builds: "Sequence[Build]") -> tuple[str, ...]:
     """Return the names of what came out differently, sorted."""
     sets = [{(one.name, one.sha256) for one in build.artefacts} for build in builds]
@@ -234,19 +245,24 @@ def _percent(part: int, total: int) -> str:
     return f"{min(max(part / total * 100, 0.1), 99.9):.3g} %"
 
 
-def _summary(report: Report) -> str:
+def summary(report: Report) -> str:
+    """Return how many differences there are, and causes."""
     if not report.findings:
         return _nothing_found(report.comparison)
     parts = []
     if report.comparison is not None and report.comparison.differences:
         number = counted(len(report.comparison.differences), "difference")
         parts.append(f"at least {number}" if report.comparison.truncated else number)
+    return ", ".join([*parts, *counted_causes(report)])
+
+
+def counted_causes(report: Report) -> tuple[str, ...]:
+    """Return how many causes are known, and how many paths have none; nothing where nothing was found."""
+    if not report.findings:
+        return ()
     causes = {finding.cause for finding in report.findings if not finding.consequence_of and not is_unknown(finding)}
-    parts.append(counted(len(causes), "cause"))
     unexplained = sum(finding.count for finding in report.findings if is_unknown(finding))
-    if unexplained:
-        parts.append(f"{unexplained:,} unexplained")
-    return ", ".join(parts)
+    return (counted(len(causes), "cause"), *([f"{unexplained:,} unexplained"] if unexplained else []))
 
 
 def _nothing_found(comparison: Comparison | None) -> str:

@@ -1,7 +1,7 @@
 """The one value that every renderer reads."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_toolkit.ci.job import Job
 from ci_toolkit.compare.comparison import Comparison, Verdict
@@ -11,6 +11,22 @@ from ci_toolkit.host.environment import Variation
 if TYPE_CHECKING:
     # Most comparisons are of images that nobody built here: they need not wait for what builds.
     from ci_toolkit.mkosi.build import Build
+    from ci_toolkit.reports.change import Change
+
+# Of a report that the job of a fork wrote, and another job posts.
+FORK_NOTE: Final = (
+    "This change comes from a fork. Its own job, which runs the fork's code, wrote this report; "
+    "the job that posts it has checked its form, not its truth."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no verdict. The first line of `message` is a sentence, the others are mkosi's last words."""
+
+    exit_code: int
+    message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +39,9 @@ class Report:
     runner, mkosi, SOURCE_DATE_EPOCH, seed, tools. `findings` are in the order to read them; a finding with
     `consequence_of` is shown under its causes. `explained_bytes` is how many of the differing bytes a finding
     with a named cause accounts for. `notes` are warnings to keep with the result.
+
+    `variant` tells builds of one definition apart: profiles, architecture. `failure` is there exactly with verdict
+    FAILED, and then nothing was built. `change` is against an earlier build's report; it is not stored.
     """
 
     title: str
@@ -36,3 +55,6 @@ class Report:
     notes: tuple[str, ...] = ()
     job: Job | None = None
     artifact_url: str | None = None
+    variant: str = ""
+    failure: Failure | None = None
+    change: "Change | None" = None

@@ -20,7 +20,7 @@ from ci_toolkit.host.environment import Variation
 from ci_toolkit.mkosi.build import Artefact, Build
 from ci_toolkit.mkosi.manifest import LIMIT_PACKAGES, Package
 from ci_toolkit.reports import escape
-from ci_toolkit.reports.report import Report
+from ci_toolkit.reports.report import Failure, Report
 
 SCHEMA: Final = 1
 LIMIT_CHARACTERS: Final = 64 * 1024 * 1024
@@ -132,6 +132,9 @@ def _report(document: _Node, site: str | None) -> Report:
     comparison = document.member("a").optional(lambda a: _comparison(document, a, verdict))
     if comparison is None and verdict is Verdict.DIFFERENT:
         document.member("a").refuse("there although the images differ")
+    failure = document.member("failure").optional(_failure)
+    if (failure is None) == (verdict is Verdict.FAILED):
+        document.member("failure").refuse("there exactly where the verdict is failed")
     return Report(
         title=document.member("title").text(),
         verdict=verdict,
@@ -144,6 +147,16 @@ def _report(document: _Node, site: str | None) -> Report:
         notes=document.member("notes").each(_Node.text, 1_000),
         job=document.member("job").optional(lambda job: _job(job, site)),
         artifact_url=_link(document.member("artifact_url"), site),
+        variant=document.member("variant").optional(_Node.text) or "",
+        failure=failure,
+    )
+
+
+def _failure(failure: _Node) -> Failure:
+    return Failure(
+        exit_code=failure.member("exit_code").integer(),
+        message=failure.member("message").text(),
+        hint=failure.member("hint").optional(_Node.text),
     )
 
 

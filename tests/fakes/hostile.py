@@ -5,10 +5,12 @@ from typing import Final
 
 import sample_reports
 
-from ci_toolkit.compare.comparison import Skipped
+from ci_toolkit.compare.comparison import Skipped, Verdict
 from ci_toolkit.compare.difference import Content, Field, display
 from ci_toolkit.host.environment import Variation
-from ci_toolkit.reports.report import Report
+from ci_toolkit.mkosi.manifest import Package
+from ci_toolkit.reports.change import Change, Moved, Packages
+from ci_toolkit.reports.report import Failure, Report
 
 EVIL: Final = "evil.example"
 NAMES: Final = (
@@ -80,11 +82,16 @@ def built(name: str) -> Report:
                 replace(build.artefacts[0], name=name),
                 replace(build.artefacts[1], name=name + "2", sha256=f"{index}" * 64),
             ),
+            packages=(Package(name=name, version=name, architecture=name),),
         )
         for index, build in enumerate(sample.builds)
     ]
+    moved = Moved(name=name, architecture=name, before=name, after=name + "0")
+    packages = Packages(added=builds[0].packages or (), removed=builds[0].packages or (), moved=(moved,))
     return replace(
         report,
+        variant=name,
+        change=Change(commit=name, before=1, after=2, same_bits=False, packages=packages),
         builds=tuple(builds),
         variations=(
             Variation(name=name, first=name, second=name),
@@ -94,6 +101,17 @@ def built(name: str) -> Report:
         notes=(name,),
         job=replace(sample.job, repository=name, commit=name, name=name, run_url=name),
         artifact_url=name,
+    )
+
+
+def failed(name: str) -> Report:
+    """A build that failed, and whatever it says is NAME."""
+    return replace(
+        compared(name),
+        verdict=Verdict.FAILED,
+        comparison=None,
+        findings=(),
+        failure=Failure(exit_code=4, message=f"{name}\n{name}\n", hint=name),
     )
 
 

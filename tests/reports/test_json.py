@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 import sample_reports
+import situations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,11 +25,13 @@ SCHEMA: dict[str, Any] = plain_json.loads(
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 # Only where there is something to say; all but the first came later, and older reports lack them.
-OPTIONAL = {"sample", "disks", "spans", "members", "diffoscope", "packages"}
+OPTIONAL = {"sample", "disks", "spans", "members", "diffoscope", "packages", "variant", "failure"}
 SAMPLES = {
     "identical": sample_reports.identical(),
     "leaky": sample_reports.leaky(),
     "compared": sample_reports.compared(),
+    "failed": replace(situations.failed(), job=None),
+    "variant": replace(sample_reports.identical(), variant="server, arm64"),
 }
 
 # Names as the file system hands them on: bytes that are no UTF-8 stand in them as lone surrogates.

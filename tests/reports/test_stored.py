@@ -30,6 +30,7 @@ ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
 TEXT = render(sample_reports.leaky())
+BUILD = {"image": "image", "seconds": 1, "started": 1, "log": "first.log", "artefacts": []}
 
 
 def document() -> dict[str, Any]:
@@ -89,7 +90,13 @@ def test_a_text_that_is_too_large_is_not_even_parsed(monkeypatch: pytest.MonkeyP
     [
         ({"a": None}, "a is not there although the images differ"),
         ({"b": None}, "b is not an object"),
-        ({"verdict": "perhaps"}, "verdict is not one of: identical, different"),
+        ({"verdict": "perhaps"}, "verdict is not one of: identical, different, failed"),
+        ({"verdict": "failed"}, "failure is not there exactly where the verdict is failed"),
+        ({"failure": {"exit_code": 4, "message": "no", "hint": None}}, "failure is not there exactly where"),
+        ({"verdict": "failed", "failure": {"exit_code": 4, "message": 5}}, "failure.message is not a text"),
+        ({"variant": 7}, "variant is not a text"),
+        ({"builds": [BUILD | {"packages": [{}]}]}, "builds[0].packages[0].name is not a text"),
+        ({"builds": [BUILD | {"packages": [{}] * 50_001}]}, "builds[0].packages is not a list of at most 50,000"),
         ({"differing_bytes": -1}, "differing_bytes is not a whole number"),
         ({"explained_bytes": 2**63}, "explained_bytes is not a whole number"),
         ({"truncated": 1}, "truncated is not true or false"),

@@ -1,0 +1,113 @@
+"""The table by image: what each is, what changed, and whether it came out twice; with what is folded below it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ci_toolkit.reports import glance, outline
+from ci_toolkit.reports.blocks import fold, rows
+from ci_toolkit.reports.escape import code
+from ci_toolkit.reports.outline import counted
+from ci_toolkit.reports.report import Report
+
+if TYPE_CHECKING:
+    from ci_toolkit.mkosi.build import Build
+    from ci_toolkit.reports.change import Change, Packages
+
+_ROWS: Final = 100
+_PACKAGES: Final = 200
+_FILES: Final = 40
+_DIGEST_CHARACTERS: Final = 16
+# Column, whether it is aligned at the right; what nobody has something in is left out.
+_HEAD: Final = (
+    ("image", False),
+    ("SHA-256", False),
+    ("size", True),
+    ("change", True),
+    ("packages", False),
+    ("reproducible", False),
+    ("time", True),
+)
+
+
+def images(reports: Sequence[Report]) -> str:
+    """Return one row for each of REPORTS; "" where none built anything."""
+    if not any(report.builds or report.failure for report in reports):
+        return ""
+    cells = [_row(report) for report in reports[:_ROWS]]
+    shown = [index for index in range(len(_HEAD)) if any(row[index] for row in cells)]
+    head = [_HEAD[index][0] for index in shown]
+    right = [place for place, index in enumerate(shown) if _HEAD[index][1]]
+    text = rows(head, ([row[index] or "–" for index in shown] for row in cells), right)
+    return f"{text}\n\nand {counted(len(reports) - _ROWS, 'more image')}" if len(reports) > _ROWS else text
+
+
+def label(report: Report) -> str:
+    """Return what names the image of REPORT, not yet safe to show."""
+    return f"{report.title} ({report.variant})" if report.variant else report.title
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    builds = report.builds
+    return (
+        code(label(report)),
+        "<br>".join(dict.fromkeys(map(_short_digest, builds[:2]))),
+        outline.size(outline.built_size(builds[0])) if builds else "",
+        _change(report.change),
+        _packages(report),
+        glance.causes(report),
+        glance.elapsed(builds),
+    )
+
+
+def _short_digest(build: "Build") -> str:
+    main = outline.main_artefact(build)
+    return f"{code(main.sha256[:_DIGEST_CHARACTERS])}…" if main else counted(len(build.artefacts), "file")
+
+
+def _change(change: "Change | None") -> str:
+    if change is None:
+        return ""
+    share = glance.percent(change)
+    return f"{glance.grown(change)} ({share})" if share else glance.grown(change)
+
+
+def _packages(report: Report) -> str:
+    number = glance.packages(report)
+    if report.change is None or report.change.packages is None:
+        return number
+    return f"{number}: {glance.moved(report.change.packages)}"
+
+
+def packages(change: "Change | None") -> str:
+    """Return which packages came, went and got another version, folded; "" where none did or nobody knows."""
+    if change is None or not change.packages:
+        return ""
+    cells = _package_rows(change.packages)
+    text = rows(("package", "before", "now"), cells[:_PACKAGES])
+    more = f"\n\nand {counted(len(cells) - _PACKAGES, 'more package')}" if len(cells) > _PACKAGES else ""
+    return fold(f"Packages: {glance.moved(change.packages)}", text + more)
+
+
+def _package_rows(packages: "Packages") -> list[tuple[str, str, str]]:
+    """What is the least likely to be meant comes first."""
+    removed = [(code(one.name), code(one.version), "removed") for one in packages.removed]
+    down = [(code(one.name), code(one.before), f"{code(one.after)} ↓") for one in packages.moved if one.down]
+    added = [(code(one.name), "–", code(one.version)) for one in packages.added]
+    up = [(code(one.name), code(one.before), code(one.after)) for one in packages.moved if not one.down]
+    return [*removed, *down, *added, *up]
+
+
+def files(report: Report) -> str:
+    """Return the files of the builds with their whole digests, folded; both digests of those that differ."""
+    if not report.builds:
+        return ""
+    first, *others = report.builds[:2]
+    digests = {artefact.name: artefact.sha256 for artefact in others[0].artefacts} if others else {}
+    cells = []
+    for artefact in first.artefacts[:_FILES]:
+        second = digests.get(artefact.name, artefact.sha256)
+        shown = "<br>".join(code(digest) for digest in dict.fromkeys((artefact.sha256, second)))
+        cells.append((code(artefact.name), outline.size(artefact.size), shown))
+    text = rows(("", "size", "SHA-256"), cells, right=(1,))
+    left = len(first.artefacts) - _FILES
+    return fold("Files and their digests", f"{text}\n\nand {counted(left, 'more file')}" if left > 0 else text)

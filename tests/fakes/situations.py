@@ -1,0 +1,167 @@
+"""The situations in which people read a comment, each as the report it is made of."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import sample_reports
+
+from ci_toolkit.ci.job import Job, Provider
+from ci_toolkit.compare.comparison import Verdict
+from ci_toolkit.compare.difference import Content, Difference, Field, Value
+from ci_toolkit.compare.explain import explain, explained_bytes
+from ci_toolkit.compare.facts import Facts
+from ci_toolkit.host import environment
+from ci_toolkit.host.environment import NORMAL, VARIATIONS
+from ci_toolkit.mkosi.build import Artefact
+from ci_toolkit.mkosi.manifest import Package
+from ci_toolkit.reports import baseline
+from ci_toolkit.reports.report import FORK_NOTE, Failure, Report
+
+JOB: Final = Job(
+    provider=Provider.GITHUB,
+    repository="archlinux/images",
+    commit="3d962cd2a1b5d65b9d3a2f0c4e5b6a7988776655",
+    change=42,
+    run_url="https://github.com/archlinux/images/actions/runs/9123456789",
+    name="Images / verify",
+)
+_MAIN: Final = replace(JOB, commit="8f14e45fceea167a5a36dedd4bea2543c6d3a1b0", change=None)
+_FILES: Final = 9_982
+
+
+def identical() -> Report:
+    """The same bits twice, a little larger than on the base branch, by five packages."""
+    report = replace(sample_reports.identical(), job=JOB)
+    return replace(report, change=baseline.between(_base(report), report))
+
+
+def five_causes() -> Report:
+    """An image with five leaks planted in it, of the same packages as before."""
+    report = replace(sample_reports.leaky(), job=JOB, artifact_url=None)
+    assert report.comparison is not None
+    left_out = {"etc/machine-id", "usr/share/app/index.json"}
+    found = tuple(one for one in report.comparison.differences if not left_out & set(one.path))
+    base = replace(sample_reports.identical(), title=report.title, job=_MAIN)
+    return _differing(replace(report, change=baseline.between(base, report)), found, bytes_in_all=5_037)
+
+
+def ten_thousand() -> Report:
+    """An image whose whole tree follows the umask, with thousands of files that nobody can explain."""
+    report = five_causes()
+    assert report.comparison is not None
+    found = (*_many(), *report.comparison.differences)
+    return _differing(report, found, bytes_in_all=1_048_576)
+
+
+def _differing(report: Report, found: tuple[Difference, ...], bytes_in_all: int) -> Report:
+    assert report.comparison is not None
+    facts = Facts(
+        distribution="debian",
+        format="disk",
+        epoch=1_782_864_000,
+        first_clock=1_782_869_000,
+        second_clock=1_782_869_092,
+        first=NORMAL,
+        second=replace(environment.varied(VARIATIONS), umask=0o077),
+    )
+    findings = explain(found, facts)
+    return replace(
+        report,
+        comparison=replace(report.comparison, differences=found, differing_bytes=bytes_in_all),
+        findings=findings,
+        explained_bytes=explained_bytes(findings),
+    )
+
+
+def first_build() -> Report:
+    """Nothing to compare with."""
+    return replace(sample_reports.identical(), job=JOB)
+
+
+def fork() -> Report:
+    """The report of a fork's job, as another job posts it."""
+    return replace(identical(), notes=(FORK_NOTE,))
+
+
+def failed() -> Report:
+    """A build that ended with a full disk."""
+    words = "\n".join(
+        (
+            "‣ Installing Debian",
+            "Unpacking linux-image-6.19.6-amd64 (6.19.6-1) ...",
+            "dpkg: error processing archive linux-image-6.19.6-amd64_6.19.6-1_amd64.deb (--unpack):",
+            " cannot copy extracted data for './boot/vmlinuz-6.19.6-amd64': No space left on device",
+            "E: Sub-process /usr/bin/dpkg returned an error code (1)",
+            '‣ "apt-get -o APT::Architecture=amd64 install systemd linux-image-amd64" returned non-zero exit code 100.',
+        )
+    )
+    return Report(
+        title="examples/debian",
+        verdict=Verdict.FAILED,
+        comparison=None,
+        failure=Failure(
+            exit_code=4,
+            message=f"mkosi failed with exit code 1: a file system is full\n{words}",
+            hint="A build lies on the file system of the --output, and its /tmp in memory: make room, or name another.",
+        ),
+        job=JOB,
+    )
+
+
+SITUATIONS: Final[dict[str, Callable[[], Report]]] = {
+    "identical": identical,
+    "five-causes": five_causes,
+    "ten-thousand-differences": ten_thousand,
+    "first-build": first_build,
+    "fork": fork,
+    "failed-build": failed,
+}
+
+
+def _base(report: Report) -> Report:
+    """What the base branch built: an older kernel, an older zlib, and what has gone since."""
+    (first, *_) = report.builds
+    before = {"linux-image-6.19.6-amd64": None, "zlib1g": "1:1.3.1-0", "systemd": "257.14-1"}
+    kept = [
+        replace(one, version=version)
+        for one in first.packages or ()
+        if (version := before.get(one.name, one.version)) is not None
+    ]
+    gone = [
+        Package(name="linux-image-6.19.5-amd64", architecture="amd64", version="6.19.5-1"),
+        Package(name="nano", architecture="amd64", version="8.4-1"),
+    ]
+    bits = hashlib.sha256(b"base").hexdigest()
+    artefacts = (Artefact(name="image.raw", size=first.artefacts[0].size - 1_212_416, sha256=bits), first.artefacts[1])
+    build = replace(first, artefacts=artefacts, packages=tuple(sorted((*kept, *gone))))
+    return replace(report, builds=(build, build), job=_MAIN)
+
+
+def _many() -> tuple[Difference, ...]:
+    modes = [_difference(f"usr/share/doc/{number:04}/copyright", Field.MODE, 0o644, 0o600) for number in range(6_000)]
+    texts = [
+        _difference(f"usr/share/app/cache/{number:04}.json", Field.CONTENT, _text(number), _text(number + 7))
+        for number in range(_FILES - len(modes))
+    ]
+    return (*modes, *texts)
+
+
+def _text(number: int) -> Content:
+    data = f'{{"page": {number * 7919 % 9973}, "order": [{number * 31 % 97}, {number * 17 % 89}]}}\n'.encode()
+    return Content(size=len(data), sha256=hashlib.sha256(data).hexdigest(), head=data)
+
+
+def _difference(path: str, field: Field, before: Value, after: Value) -> Difference:
+    return Difference(
+        path=("2:root", path),
+        field=field,
+        name=None,
+        container="ext4",
+        before=before,
+        after=after,
+        opened=False,
+        bytes=2,
+        first_offset=9 if field is Field.CONTENT else None,
+    )

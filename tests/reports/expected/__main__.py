@@ -1,0 +1,17 @@
+"""Write the expected comments again, after a look at what changed: `python -m tests.reports.expected`."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "fakes"))
+
+if __name__ == "__main__":
+    from situations import SITUATIONS
+
+    from ci_toolkit.forges.deliver import COMMENT_LIMIT_CHARACTERS, length
+    from ci_toolkit.reports import markdown
+
+    for name, report in SITUATIONS.items():
+        text = markdown.render(report(), COMMENT_LIMIT_CHARACTERS, length)
+        (HERE / f"{name}.md").write_text(text, encoding="utf-8")
