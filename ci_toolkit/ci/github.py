@@ -32,6 +32,8 @@ def job(environ: Mapping[str, str], provider: Provider) -> Job:
         api_url=variables.address(environ.get("GITHUB_API_URL")),
         run_url=_run_url(environ),
         name=_name(environ),
+        run=variables.number(environ.get("GITHUB_RUN_ID")) or 0,
+        site=_site(environ),
         may_write=because is None,
         may_not_write_because=because,
         summary_file=variables.text(environ, "GITHUB_STEP_SUMMARY"),
@@ -103,15 +105,20 @@ def _is_from_fork(event: Mapping[str, object]) -> bool:
     return head is None or head != _inside(pull_request, "base", "repo", "id")
 
 
-def _run_url(environ: Mapping[str, str]) -> str | None:
+def _site(environ: Mapping[str, str]) -> str | None:
     server = variables.address(environ.get("GITHUB_SERVER_URL"))
     repository = variables.slug(environ.get("GITHUB_REPOSITORY"))
+    return None if server is None or repository is None else f"{server}/{repository}"
+
+
+def _run_url(environ: Mapping[str, str]) -> str | None:
+    site = _site(environ)
     run = variables.number(environ.get("GITHUB_RUN_ID"))
-    if server is None or repository is None or run is None:
+    if site is None or run is None:
         return None
     attempt = variables.number(environ.get("GITHUB_RUN_ATTEMPT"))
     again = f"/attempts/{attempt}" if attempt is not None and attempt > 1 else ""
-    return f"{server}/{repository}/actions/runs/{run}{again}"
+    return f"{site}/actions/runs/{run}{again}"
 
 
 def _name(environ: Mapping[str, str]) -> str | None:

@@ -27,6 +27,8 @@ def job(environ: Mapping[str, str]) -> Job:
         api_url=variables.address(environ.get("CI_API_V4_URL")),
         run_url=variables.address(environ.get("CI_JOB_URL")) or variables.address(environ.get("CI_PIPELINE_URL")),
         name=variables.text(environ, "CI_JOB_NAME"),
+        run=variables.number(environ.get("CI_PIPELINE_ID")) or 0,
+        site=variables.address(environ.get("CI_PROJECT_URL")),
         may_write=because is None,
         may_not_write_because=because,
     )

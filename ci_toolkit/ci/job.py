@@ -36,6 +36,8 @@ class Job:
     the number of the pull request or the IID of the merge request; `commit` is what a status would be put on (a
     pull request's head, not the merge commit). `may_write` is false for a fork's change, the reason is in
     `may_not_write_because`.
+    `run` is the number of the pipeline, which grows from one to the next; `site` is the address of the repository,
+    below which its jobs are.
     `summary_file` and `output_file` are GITHUB_STEP_SUMMARY and GITHUB_OUTPUT. `name` tells jobs of one pipeline apart.
     """
 
@@ -46,6 +48,8 @@ class Job:
     api_url: str | None = None
     run_url: str | None = None
     name: str | None = None
+    run: int = 0
+    site: str | None = None
     may_write: bool = False
     may_not_write_because: str | None = None
     summary_file: str | None = None

@@ -98,7 +98,7 @@ def tell(delivery: "Delivery", console: Console) -> int:
     match delivery.outcome:
         case Outcome.COMMENTED:
             console.say(f"commented: {delivery.url}")
-        case Outcome.NO_CHANGE:
+        case Outcome.NO_CHANGE | Outcome.LEFT:
             console.say(delivery.reason or "")
         case Outcome.NOT_PERMITTED:
             console.warn(f"no comment was written: {delivery.reason}", hint=delivery.hint)

@@ -7,14 +7,12 @@ from ci_toolkit.forges.forge import Forge, RefusedError
 
 
 def connect(job: Job, token: str) -> Forge:
-    """Return the forge that holds the change of JOB; nothing is sent yet.
+    """Return the forge that holds the repository of JOB, and its change where it is for one; nothing is sent yet.
 
     The clients are heavy, so each is loaded when its forge is met. Raises RefusedError where JOB does not say enough.
     """
-    if job.api_url is None or job.repository is None or job.change is None:
-        raise RefusedError(
-            "the CI's variables name no API, repository or change", hint="Pass them on into the container."
-        )
+    if job.api_url is None or job.repository is None:
+        raise RefusedError("the CI's variables name no API or repository", hint="Pass them on into the container.")
     if not _is_plain(token):
         raise RefusedError("the token holds characters that no token has", hint="Is there a line break in the secret?")
     match job.provider:

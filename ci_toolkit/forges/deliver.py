@@ -1,5 +1,6 @@
 """Bring a report to where people read it: the step summary always, one comment where that is permitted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -8,8 +9,10 @@ from ci_toolkit.ci.job import Job, Provider
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import outputs, sticky
 from ci_toolkit.forges.connect import connect
-from ci_toolkit.forges.forge import RefusedError
+from ci_toolkit.forges.forge import Forge, RefusedError
+from ci_toolkit.forges.marker import Stamp
 from ci_toolkit.forges.patience import Patience
+from ci_toolkit.forges.sticky import Note
 
 # GitHub refuses more than 65,536 characters; GitLab takes a million, but nobody reads them. This leaves room for the
 # marker.
@@ -18,9 +21,10 @@ _CUT: Final = "\n\n*The rest is cut: a comment may not be longer. The whole repo
 
 
 class Outcome(StrEnum):
-    """How a delivery ended; only FAILED is anybody's fault."""
+    """How a delivery ended; only FAILED is anybody's fault. LEFT: there was nothing to write, for a good reason."""
 
     COMMENTED = "commented"
+    LEFT = "left"
     NO_CHANGE = "no-change"
     NOT_PERMITTED = "not-permitted"
     FAILED = "failed"
@@ -45,25 +49,53 @@ class Delivery:
 
 
 def deliver(
-    job: Job, token: str | None, marker: str, text: str, summary: str, *, patience: Patience | None = None
+    job: Job,
+    token: str | None,
+    marker: str,
+    text: str,
+    summary: str,
+    *,
+    quiet: bool = False,
+    patience: Patience | None = None,
 ) -> Delivery:
     """Append SUMMARY to the step summary, and create or update the comment that carries MARKER.
 
-    TEXT is the comment without its marker, TOKEN from `ci.token.find`. Never raises for a forge that refuses or fails,
-    nor shows the token: the Delivery says what happened.
+    TEXT is the comment without its marker, TOKEN from `ci.token.find`; a QUIET one makes no comment where there is
+    none. Never raises for a forge that refuses or fails, nor shows the token: the Delivery says what happened.
     """
     trouble = _keep(job, summary)
     because = why_not(job, token)
     if because is not None:
         return replace(because, summary_trouble=trouble)
     assert token is not None
-    delivery = _comment(job, token, marker, fit(text), patience or Patience())
-    return replace(
-        delivery,
-        reason=_without(token, delivery.reason),
-        hint=_without(token, delivery.hint),
-        summary_trouble=trouble,
-    )
+    note = Note(marker=marker, text=fit(text), stamp=stamp(job), quiet=quiet)
+    delivery = asking(job, token, patience or Patience(), lambda forge, gone: _put(forge, note, gone))
+    return replace(delivery, summary_trouble=trouble)
+
+
+def announce(job: Job, token: str | None, marker: str, *, patience: Patience | None = None) -> Delivery:
+    """Mark the comment that carries MARKER as outdated by the commit that JOB begins to build.
+
+    Not worth a long wait: the comment gets its new text at the end. Never raises, as `deliver`.
+    """
+    because = why_not(job, token)
+    if because is not None:
+        return because
+    assert token is not None
+    patience = patience or Patience(attempts=2, total_seconds=20, end_seconds=60)
+
+    def outdate(forge: Forge, _gone: set[int]) -> Delivery:
+        comment = sticky.outdate(forge, marker, stamp(job))
+        if comment is None:
+            return Delivery(outcome=Outcome.LEFT, reason="no comment is outdated")
+        return Delivery(outcome=Outcome.COMMENTED, url=comment.url)
+
+    return asking(job, token, patience, outdate)
+
+
+def stamp(job: Job) -> Stamp:
+    """Return what a comment says of the pipeline that wrote it."""
+    return Stamp(run=job.run, commit=job.commit)
 
 
 def why_not(job: Job, token: str | None) -> Delivery | None:
@@ -115,16 +147,30 @@ def _keep(job: Job, summary: str) -> str | None:
     return None
 
 
-def _comment(job: Job, token: str, marker: str, text: str, patience: Patience) -> Delivery:
-    try:
+def _put(forge: Forge, note: Note, gone: set[int]) -> Delivery:
+    done = sticky.put(forge, note, gone)
+    if done.comment is None:
+        return Delivery(outcome=Outcome.LEFT, reason="no comment: nothing in the report crosses the threshold")
+    if done.newer:
+        return Delivery(
+            outcome=Outcome.LEFT, url=done.comment.url, reason="the comment is that of a newer commit's pipeline"
+        )
+    return Delivery(outcome=Outcome.COMMENTED, url=done.comment.url)
+
+
+def asking(job: Job, token: str, patience: Patience, ask: Callable[[Forge, set[int]], Delivery]) -> Delivery:
+    """Return what ASK makes of the forge, asked again while that may help, or the Delivery that tells why not."""
+
+    def work() -> Delivery:
+        gone: set[int] = set()
         with connect(job, token) as forge:
-            gone: set[int] = set()
-            comment = patience.through(lambda: sticky.put(forge, marker, text, gone))
-    except RefusedError as error:
-        return Delivery(outcome=Outcome.NOT_PERMITTED, reason=error.message, hint=error.hint)
+            return patience.through(lambda: ask(forge, gone))
+
+    try:
+        return patience.bounded(work)
     except ForgeError as error:
-        return Delivery(outcome=Outcome.FAILED, reason=error.message, hint=error.hint)
-    return Delivery(outcome=Outcome.COMMENTED, url=comment.url)
+        outcome = Outcome.NOT_PERMITTED if isinstance(error, RefusedError) else Outcome.FAILED
+        return Delivery(outcome=outcome, reason=_without(token, error.message), hint=_without(token, error.hint))
 
 
 def _without(token: str, text: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -26,8 +27,29 @@ class Comment:
     url: str | None
 
 
+class State(StrEnum):
+    """What a commit status says of the commit; ERROR is that of a job which could not tell."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A commit status. `context` tells it apart from the others of `commit`: a later one with the same replaces it."""
+
+    commit: str
+    state: State
+    description: str
+    context: str
+    url: str | None = None
+
+
 class Forge(Protocol):
-    """The comments of one change; open until its context ends.
+    """The comments of one change, and the statuses of its repository's commits; open until its context ends.
+
+    Where the job is for no change only statuses can be set.
 
     Every method raises RefusedError where the token may not, MissingError where the thing is not there (any more),
     BusyError where the same request may succeed later, and ForgeError for the rest.
@@ -47,6 +69,9 @@ class Forge(Protocol):
 
     def delete(self, comment: Comment) -> None:
         """Remove COMMENT."""
+
+    def set_status(self, status: Status) -> None:
+        """Set STATUS on its commit; the same one again does no harm."""
 
     def __enter__(self) -> Self:
         """Return the forge itself."""

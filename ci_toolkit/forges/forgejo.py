@@ -1,4 +1,7 @@
-"""Comments on a Forgejo or Gitea pull request: an API of GitHub's shape that PyGithub does not fit."""
+"""Comments on a Forgejo or Gitea pull request, and statuses of its commits.
+
+The API has GitHub's shape, but PyGithub does not fit it.
+"""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -9,7 +12,7 @@ import requests
 
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import answers
-from ci_toolkit.forges.forge import COMMENTS_LIMIT, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError
+from ci_toolkit.forges.forge import COMMENTS_LIMIT, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError, Status
 
 # Who the token of a job comments as.
 JOB_ACCOUNTS: Final = frozenset({"forgejo-actions", "gitea-actions"})
@@ -18,7 +21,7 @@ JOB_ACCOUNTS: Final = frozenset({"forgejo-actions", "gitea-actions"})
 class PullRequest:
     """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number."""
 
-    def __init__(self, api_url: str, repository: str, number: int, token: str) -> None:
+    def __init__(self, api_url: str, repository: str, number: int | None, token: str) -> None:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.auth = _Token(token)
@@ -52,6 +55,13 @@ class PullRequest:
     def delete(self, comment: Comment) -> None:
         """Remove COMMENT."""
         self._ask("DELETE", f"{self._repository}/issues/comments/{comment.id}")
+
+    def set_status(self, status: Status) -> None:
+        """Set STATUS."""
+        content = {"state": status.state.value, "description": status.description, "context": status.context}
+        if status.url is not None:
+            content["target_url"] = status.url
+        self._ask("POST", f"{self._repository}/statuses/{status.commit}", content)
 
     def _ask(self, method: str, url: str, body: Mapping[str, str] | None = None) -> object:
         """Send one request; redirections are not followed, lest the token goes elsewhere."""

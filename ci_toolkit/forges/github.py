@@ -1,4 +1,4 @@
-"""Comments on a GitHub pull request, through PyGithub."""
+"""Comments on a GitHub pull request and statuses of its commits, through PyGithub."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,15 @@ from github.Organization import Organization
 
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import answers
-from ci_toolkit.forges.forge import COMMENTS_LIMIT, PAGE_SIZE, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError
+from ci_toolkit.forges.forge import (
+    COMMENTS_LIMIT,
+    PAGE_SIZE,
+    TIMEOUT_SECONDS,
+    USER_AGENT,
+    Comment,
+    RefusedError,
+    Status,
+)
 
 # PyGithub asserts that the addresses in an answer are the forge's own, ends on a redirection elsewhere, and stumbles
 # over content of another shape, such as the page of a proxy that wants a login.
@@ -33,7 +41,7 @@ _ODD: Final = (
 class PullRequest:
     """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number."""
 
-    def __init__(self, api_url: str, repository: str, number: int, token: str) -> None:
+    def __init__(self, api_url: str, repository: str, number: int | None, token: str) -> None:
         # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
         # Lazy: a repository or an issue is an address, it needs no request of its own.
         self._github = github.Github(
@@ -81,7 +89,17 @@ class PullRequest:
         with _understood():
             self._issue().get_comment(comment.id).delete()
 
+    def set_status(self, status: Status) -> None:
+        """Set STATUS; PyGithub's own way to do so asks for the commit first."""
+        content = {"state": status.state.value, "description": status.description, "context": status.context}
+        if status.url is not None:
+            content["target_url"] = status.url
+        with _understood():
+            address = f"/repos/{self._repository}/statuses/{status.commit}"
+            self._github.requester.requestJsonAndCheck("POST", address, input=content)
+
     def _issue(self) -> Issue:
+        assert self._number is not None  # whoever comments has a change
         return self._github.get_repo(self._repository).get_issue(self._number)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Notes on a GitLab merge request, through python-gitlab."""
+"""Notes on a GitLab merge request and statuses of its commits, through python-gitlab."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,26 @@ from gitlab.v4.objects import ProjectMergeRequest, ProjectMergeRequestNote
 
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import answers
-from ci_toolkit.forges.forge import COMMENTS_LIMIT, PAGE_SIZE, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError
+from ci_toolkit.forges.forge import (
+    COMMENTS_LIMIT,
+    PAGE_SIZE,
+    TIMEOUT_SECONDS,
+    USER_AGENT,
+    BusyError,
+    Comment,
+    RefusedError,
+    State,
+    Status,
+)
 
 _API: Final = "/api/v4"
+_STATES: Final = {State.SUCCESS: "success", State.FAILURE: "failed", State.ERROR: "failed"}
 
 
 class MergeRequest:
     """A `Forge`: the notes of one merge request, found by the project's id and the merge request's IID."""
 
-    def __init__(self, api_url: str, project: str, iid: int, token: str) -> None:
+    def __init__(self, api_url: str, project: str, iid: int | None, token: str) -> None:
         if not api_url.endswith(_API):
             raise ForgeError(f"the address of GitLab's API does not end in {_API}: {api_url}")
         session = requests.Session()
@@ -74,9 +85,24 @@ class MergeRequest:
         with self._understood():
             self._merge_request().notes.delete(comment.id, obey_rate_limit=False)
 
+    def set_status(self, status: Status) -> None:
+        """Set STATUS in the newest pipeline of its commit; that of a commit without one becomes a pipeline."""
+        content = {"state": _STATES[status.state], "description": status.description, "name": status.context}
+        if status.url is not None:
+            content["target_url"] = status.url
+        commit = self._gitlab.projects.get(self._project, lazy=True).commits.get(status.commit, lazy=True)
+        try:
+            with self._understood():
+                commit.statuses.create(content, obey_rate_limit=False)
+        except ForgeError as error:
+            # What GitLab says to a state that the commit has already.
+            if "(400: " not in error.message or "annot transition" not in error.message:
+                raise
+
     def _merge_request(self) -> ProjectMergeRequest:
         """Asked for once: its address is that of its notes, which carry none."""
         if self._found is None:
+            assert self._iid is not None  # whoever comments has a change
             project = self._gitlab.projects.get(self._project, lazy=True)
             self._found = project.mergerequests.get(self._iid, obey_rate_limit=False)
         return self._found
@@ -103,6 +129,8 @@ class MergeRequest:
         except gitlab.GitlabError as error:
             if error.response_code is None:
                 raise _odd() from error
+            if error.response_code == 409:  # another status of the same commit is being written
+                raise BusyError(f"the forge is at work on it (409: {error.error_message!s:.200})") from None
             raise answers.error(error.response_code, self._headers, str(error.error_message)) from None
         except requests.RequestException as error:
             raise answers.unreachable(error) from None

@@ -1,10 +1,12 @@
 """Ask again, but not for ever."""
 
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import tenacity
 
@@ -27,11 +29,13 @@ class Patience:
     """How long to wait for a forge: for at most `total_seconds` in all, over at most `attempts` attempts.
 
     A forge that asks for more than what is left is not waited for. Where it names no time the wait doubles. `tell` is
-    given a line before each wait.
+    given a line before each wait. Whatever the forge does, all is over after `end_seconds`, the answers that trickle in
+    included.
     """
 
     attempts: int = 6
     total_seconds: float = 300
+    end_seconds: float = 480
     sleep: Callable[[float], None] = time.sleep
     spread: Callable[[], float] = _spread
     tell: Callable[[str], None] = _tell_nobody
@@ -47,6 +51,28 @@ class Patience:
             reraise=True,
         )
         return retrying(ask)
+
+    def bounded(self, work: Callable[[], _Answer]) -> _Answer:
+        """Return what WORK returns; raises BusyError where it has not ended after `end_seconds`.
+
+        A timeout of a socket starts anew with each byte, so WORK runs in a thread, which is left behind in the end.
+        """
+        results: queue.SimpleQueue[tuple[_Answer | None, BaseException | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                results.put((work(), None))
+            except BaseException as error:
+                results.put((None, error))
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            answer, error = results.get(timeout=self.end_seconds)
+        except queue.Empty:
+            raise BusyError(f"the forge had not answered in full after {self.end_seconds:.0f} s") from None
+        if error is not None:
+            raise error
+        return cast("_Answer", answer)
 
     def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
         busy = _busy(state)

@@ -28,7 +28,7 @@ def test_a_second_delivery_edits_the_comment_of_the_first(github: FakeGitHub, on
     for text in ("different", "identical"):
         deliver(on_github, TOKEN, MARK, text, "", patience=waits.patience())
     assert github.bodies == [carry(MARK, "identical")]
-    assert [line.split()[0] for line in github.server.sent()] == ["GET", "GET", "POST", "GET", "GET", "PATCH"]
+    assert [line.split()[0] for line in github.server.sent()] == ["GET", "GET", "POST", "GET", "GET", "GET", "PATCH"]
 
 
 def test_two_jobs_of_a_matrix_have_a_comment_each(github: FakeGitHub, on_github: Job, waits: Waits) -> None:
@@ -291,4 +291,4 @@ def test_every_exchange_is_checked_against_githubs_own_description(
     deliver(on_github, TOKEN, MARK, "report", "", patience=waits.patience())
     if not github.server.checked:
         pytest.skip("GitHub's OpenAPI description is not beside the checkout: ../shared/openapi/github.json")
-    assert github.server.checked == len(github.server.requests) == 3
+    assert github.server.checked == len(github.server.requests) == 4

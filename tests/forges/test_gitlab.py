@@ -164,4 +164,4 @@ def test_every_exchange_is_checked_against_gitlabs_own_description(
     deliver(on_gitlab, TOKEN, MARK, "report", "", patience=waits.patience())
     if not gitlab.server.checked:
         pytest.skip("GitLab's OpenAPI description is not beside the checkout: ../shared/openapi/gitlab.json")
-    assert gitlab.server.checked == len(gitlab.server.requests) == 4
+    assert gitlab.server.checked == len(gitlab.server.requests) == 5
