@@ -28,6 +28,15 @@ class Provider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the commits of a change come from: a repository ("owner/name"), a branch in it, and its last commit."""
+
+    repository: str
+    branch: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What the CI system says of this run.
 
@@ -35,6 +44,8 @@ class Job:
     the number of the pull request or the IID of the merge request; `commit` is what a status would be put on (a
     pull request's head, not the merge commit). `may_write` is false for a fork's change, the reason is in
     `may_not_write_because`.
+    `head` is of a change that another workflow built and this one reports on (`workflow_run`): where `change` is None,
+    the forge finds the change by it.
     `summary_file` and `output_file` are GITHUB_STEP_SUMMARY and GITHUB_OUTPUT. `name` tells jobs of one pipeline apart.
     """
 
@@ -42,6 +53,7 @@ class Job:
     repository: str | None = None
     commit: str | None = None
     change: int | None = None
+    head: Head | None = None
     api_url: str | None = None
     run_url: str | None = None
     name: str | None = None

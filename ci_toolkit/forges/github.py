@@ -12,10 +12,21 @@ from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.NamedUser import NamedUser
 from github.Organization import Organization
+from github.PullRequest import PullRequest as PullRequestFound
+from github.Repository import Repository
 
+from ci_toolkit.ci.job import Head
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import answers
-from ci_toolkit.forges.forge import COMMENTS_LIMIT, PAGE_SIZE, TIMEOUT_SECONDS, USER_AGENT, Comment, RefusedError
+from ci_toolkit.forges.forge import (
+    COMMENTS_LIMIT,
+    PAGE_SIZE,
+    TIMEOUT_SECONDS,
+    USER_AGENT,
+    Comment,
+    MissingError,
+    RefusedError,
+)
 
 # PyGithub asserts that the addresses in an answer are the forge's own, ends on a redirection elsewhere, and stumbles
 # over content of another shape, such as the page of a proxy that wants a login.
@@ -31,9 +42,12 @@ _ODD: Final = (
 
 
 class PullRequest:
-    """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number."""
+    """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number.
 
-    def __init__(self, api_url: str, repository: str, number: int, token: str) -> None:
+    CHANGE is its number, or its head, by which it is looked for when it is first needed.
+    """
+
+    def __init__(self, api_url: str, repository: str, change: int | Head, token: str) -> None:
         # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
         # Lazy: a repository or an issue is an address, it needs no request of its own.
         self._github = github.Github(
@@ -48,7 +62,7 @@ class PullRequest:
             lazy=True,
         )
         self._repository = repository
-        self._number = number
+        self._change = change
 
     def account(self) -> str | None:
         """Return our login; None for GITHUB_TOKEN and other tokens of apps, which may not ask."""
@@ -82,7 +96,24 @@ class PullRequest:
             self._issue().get_comment(comment.id).delete()
 
     def _issue(self) -> Issue:
-        return self._github.get_repo(self._repository).get_issue(self._number)
+        if isinstance(self._change, Head):
+            self._change = self._find(self._change)
+        return self._github.get_repo(self._repository).get_issue(self._change)
+
+    def _find(self, head: Head) -> int:
+        """Return the number of the open pull request whose last commit is that of HEAD, in the same repository.
+
+        Of several, which have other bases, the newest. Raises MissingError where there is none (any more).
+        """
+        owner = head.repository.partition("/")[0]
+        found = self._github.get_repo(self._repository).get_pulls(state="open", head=f"{owner}:{head.branch}")
+        numbers = [pull.number for pull in islice(found, PAGE_SIZE) if _has_head(pull, head)]
+        if not numbers:
+            raise MissingError(
+                f"no open pull request ends with commit {head.commit[:12]} of {head.repository}",
+                hint="It was closed, or got a newer commit, whose own run reports on it.",
+            )
+        return max(numbers)
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +122,12 @@ class PullRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._github.close()
+
+
+def _has_head(pull: PullRequestFound, head: Head) -> bool:
+    """The repository of a head is null once the fork is gone."""
+    repository = cast("Repository | None", pull.head.repo)
+    return pull.head.sha == head.commit and repository is not None and repository.full_name == head.repository
 
 
 def _comment(found: IssueComment) -> Comment:
