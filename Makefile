@@ -5,7 +5,7 @@ SETUP := $(PYTHON) -m bootstrap
 # mkfs and its kin live where a user's PATH may not lead; programs must not write caches into the sources.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test check bench same-bits fuzz lint types layers image engine venv python packages clean
+.PHONY: help demo test check bench same-bits fuzz doors lint types layers image engine venv python packages clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -32,6 +32,9 @@ same-bits: image ## build one image by every runner, in every surroundings: one 
 
 fuzz: venv ## compare real images that were damaged at random, for ten minutes
 	$(BIN)/python -m fuzz
+
+doors: venv ## write the tables of inputs and outputs into action.yml, the workflows, the templates and README.md
+	$(BIN)/python -m doors
 
 lint: venv ## style
 	$(BIN)/ruff format --check .

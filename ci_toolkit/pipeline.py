@@ -88,14 +88,18 @@ def _compare(first: Build, second: Build, look: Look | None) -> Comparison | Non
 
 def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -> Report:
     where = site.source.directory
+    name = site.source.root.name if where == Path() else where.as_posix()
+    profiles = f" ({', '.join(site.wishes.profiles)})" if site.wishes.profiles else ""
     return Report(
-        title=site.source.root.name if where == Path() else where.as_posix(),
+        title=f"{name}{profiles}",
         verdict=Verdict.IDENTICAL,
         comparison=None,
         builds=builds,
         facts=(("runner", site.place.description), *site.plan.facts),
         notes=(*site.place.notes, *site.plan.notes),
         job=detect(environ),
+        runner=site.runner,
+        accel=site.accel,
     )
 
 

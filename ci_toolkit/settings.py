@@ -1,8 +1,9 @@
-"""The one table of inputs.
+"""The one table of inputs, and the one of outputs.
 
-Each row is an option of the command line, an input of action.yml and an input of the GitLab template; a test fails
-where they disagree. The value comes from the command line, else from INPUT_<NAME> (GitHub) or CI_TOOLKIT_<NAME>
-(everywhere, and stronger), else from the default.
+Each row of SETTINGS is an option of the command line, an input of action.yml, of the reusable workflow and of the
+GitLab templates, and a row of README.md; `make doors` writes all of them, and a test fails where they disagree. The
+value comes from the command line, else from INPUT_<NAME> (GitHub) or CI_TOOLKIT_<NAME> (everywhere, and stronger), else
+from the default.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,10 @@ from ci_toolkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One input: a kebab-case name, its default, the values it may take (empty: any text), whether it is a list."""
+    """One input: a kebab-case name, its default, the values it may take (empty: any text), and which commands read it.
+
+    `commands` is empty where all do.
+    """
 
     name: str
     default: str
@@ -22,69 +26,113 @@ class Setting:
     choices: tuple[str, ...] = ()
     metavar: str = "TEXT"
     secret: bool = False
+    commands: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        return self.name.upper().replace("-", "_")
+
+    def is_of(self, command: str) -> bool:
+        """Tell whether COMMAND reads it."""
+        return not self.commands or command in self.commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One output: a kebab-case name, and what it is. A `structured` one is JSON, which no dotenv report can hold."""
+
+    name: str
+    help: str
+    structured: bool = False
 
     @property
     def variable(self) -> str:
         return self.name.upper().replace("-", "_")
 
 
+_BUILDING: Final = ("verify", "build")
+_ASKING: Final = (*_BUILDING, "matrix")
+
 SETTINGS: Final = (
     Setting(
         name="command",
         default="verify",
-        choices=("verify", "build", "doctor"),
-        help="What to do: build twice and compare, build once, or tell what this machine can do.",
+        choices=("verify", "build", "comment", "matrix", "doctor"),
+        help="What to do: build twice and compare, build once, put a stored report on the change, list what can be "
+        "built, or tell what this machine can do.",
     ),
-    Setting(name="directory", default=".", metavar="DIR", help="The directory that holds mkosi.conf."),
-    Setting(name="profile", default="", metavar="PROFILE", help="mkosi profiles to build with, joined by commas."),
+    Setting(
+        name="directory",
+        default=".",
+        metavar="DIR",
+        help="The directory that holds mkosi.conf.",
+        commands=(*_ASKING, "doctor"),
+    ),
+    Setting(
+        name="profile",
+        default="",
+        metavar="PROFILE",
+        help="mkosi profiles to build with, joined by commas.",
+        commands=_ASKING,
+    ),
     Setting(
         name="runner",
         default="auto",
         choices=("auto", "unprivileged", "container", "vm", "single-id"),
         help="Where to build; auto takes the first that works here, never single-id, whose images have other owners.",
+        commands=_ASKING,
     ),
     Setting(
         name="image",
         default="",
         metavar="IMAGE",
         help="The toolkit's own image, for the runner `container`; by default the one of this release.",
+        commands=_ASKING,
     ),
-    Setting(name="output", default="output", metavar="DIR", help="Where the image and the report go."),
+    Setting(
+        name="output", default="output", metavar="DIR", help="Where the image and the report go.", commands=_ASKING
+    ),
     Setting(
         name="cache",
         default="",
         metavar="DIR",
         help="Where fetched packages are kept between runs; by default in the user's cache directory.",
+        commands=_BUILDING,
     ),
     Setting(
         name="vary",
         default="all",
         metavar="LIST",
         help="What the second build's surroundings differ in: all, none, or names joined by commas.",
+        commands=("verify",),
     ),
     Setting(
         name="parallel",
         default="auto",
         choices=("auto", "never"),
         help="Whether both builds of verify run at once; auto where processors, memory and disk allow it.",
+        commands=("verify",),
     ),
     Setting(
         name="time-limit",
         default="auto",
         metavar="MINUTES",
         help="How many minutes one build may take; auto: 120, and 600 where a machine is emulated; none: any number.",
+        commands=_BUILDING,
     ),
     Setting(
         name="fail-on",
         default="any",
         choices=("any", "unexplained", "never"),
         help="Which differences make the job fail.",
+        commands=("verify",),
     ),
     Setting(
         name="comment",
         default="true",
         choices=("true", "false"),
         help="Comment on the pull or merge request; needs a token that may write.",
+        commands=("verify",),
     ),
     Setting(
         name="token",
@@ -92,12 +140,46 @@ SETTINGS: Final = (
         metavar="TOKEN",
         secret=True,
         help="The token for the comment; it never reaches a build.",
+        commands=("verify", "comment"),
+    ),
+    Setting(
+        name="report",
+        default="output/report.json",
+        metavar="FILE",
+        help="The stored report that goes on the change, or a directory with several in it; only of command comment.",
+        commands=("comment",),
     ),
     Setting(
         name="mkosi-args",
         default="",
         metavar="ARGS",
         help="More arguments for mkosi, split as a shell splits words.",
+        commands=_ASKING,
+    ),
+)
+
+OUTPUTS: Final = (
+    Output(name="verdict", help='"identical" or "different"; only of command verify.'),
+    Output(name="reproducible", help='"true" or "false"; only of command verify.'),
+    Output(name="image", help="The path of the image that was built."),
+    Output(name="sha256", help="The SHA-256 of the image; empty where it is a directory."),
+    Output(
+        name="artifacts",
+        help="Every file that was built, as JSON: a list of objects with path, sha256 and size (in bytes).",
+        structured=True,
+    ),
+    Output(name="output", help="The directory that holds the image, the report and the logs."),
+    Output(name="report-path", help="The report as JSON; only of command verify."),
+    Output(name="comment-url", help="The address of the comment, where there is one."),
+    Output(name="runner-used", help="Where it was built: one of the choices of the input runner."),
+    Output(
+        name="accel-used", help='What a virtual machine ran on: "kvm", or "tcg" where it was emulated; else "none".'
+    ),
+    Output(name="cache-hit", help='"true" where packages of an earlier run were there, else "false".'),
+    Output(
+        name="matrix",
+        help="What there is to build, as JSON for strategy.matrix; only of command matrix.",
+        structured=True,
     ),
 )
 

@@ -20,7 +20,7 @@ from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.process import Command, Sandbox
-from ci_toolkit.runners import choose, limit
+from ci_toolkit.runners import choose, limit, vm
 from ci_toolkit.runners.runner import INSIDE, Place, Request
 from ci_toolkit.workshop import Workshop, open_workshop
 
@@ -55,7 +55,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with; one build may take `minutes`."""
+    """Everything one run builds with; `runner` is the name of the one taken, one build may take `minutes`."""
 
     wishes: Wishes
     workshop: Workshop
@@ -64,7 +64,15 @@ class Site:
     call: Call
     plan: Plan
     console: Console
+    runner: str
     minutes: float | None = None
+
+    @property
+    def accel(self) -> str:
+        """What the processors of the place are: "kvm", "tcg" where they are emulated, "none" where they are its own."""
+        if self.runner != vm.NAME:
+            return "none"
+        return "tcg" if self.place.emulated else "kvm"
 
     def build(self, surroundings: Environment, name: str) -> Build:
         """Build the image in SURROUNDINGS and move its files to the staging directory."""
@@ -198,11 +206,13 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
         with runner.start(request) as place:
             console.say(f"Runner: {place.description}")
             with console.step("Configuration"):
-                site = _configure(wishes, workshop, definition, place, console)
+                site = _configure(wishes, workshop, definition, place, console, runner.NAME)
             yield site
 
 
-def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console) -> Site:
+def _configure(
+    wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console, runner: str
+) -> Site:
     sandbox = place.sandbox(NORMAL)
     directory = INSIDE / _GIVEN / "definition" / definition.directory
     call = Call(
@@ -227,5 +237,6 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         call=call,
         plan=decided,
         console=console,
+        runner=runner,
         minutes=minutes,
     )

@@ -210,7 +210,7 @@ def _packages(cache: Path | None, environ: Mapping[str, str], base: Path, consol
 
     Also where this user has no cache; a CACHE that was asked for and cannot be written is an error.
     """
-    packages = (cache_directory(environ) if cache is None else cache.absolute()) / "packages"
+    packages = packages_directory(cache, environ)
     try:
         if not packages.is_absolute():
             raise NotADirectoryError
@@ -231,6 +231,11 @@ def _packages(cache: Path | None, environ: Mapping[str, str], base: Path, consol
             console.say("Another run has the package cache; this one starts with an empty one")
             packages = _plain(base / "packages")
         yield packages
+
+
+def packages_directory(cache: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return where packages are kept between runs: in CACHE, or in this user's own."""
+    return (cache_directory(environ) if cache is None else cache.absolute()) / "packages"
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:

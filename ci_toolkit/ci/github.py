@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit.ci import variables
-from ci_toolkit.ci.job import Job, Provider
+from ci_toolkit.ci.job import Head, Job, Provider
 
 # GitHub cuts webhook payloads at 25 MB; larger files are none of its events.
 EVENT_LIMIT_BYTES: Final = 32 * 1024 * 1024
@@ -29,6 +29,7 @@ def job(environ: Mapping[str, str], provider: Provider) -> Job:
         repository=variables.slug(environ.get("GITHUB_REPOSITORY")),
         commit=_commit(event) or variables.commit(environ.get("GITHUB_SHA")),
         change=_change(event) or _change_of_ref(environ.get("GITHUB_REF", "")),
+        head=_head(event),
         api_url=variables.address(environ.get("GITHUB_API_URL")),
         run_url=_run_url(environ),
         name=_name(environ),
@@ -89,6 +90,19 @@ def _change_of_run(event: Mapping[str, object]) -> int | None:
         if _inside(candidate, "head", "sha") == head
     }
     return numbers.pop() if len(numbers) == 1 else None
+
+
+def _head(event: Mapping[str, object]) -> Head | None:
+    """Of the finished run for a pull request, what GitHub itself says it ran on; nothing that the run said."""
+    run = event.get("workflow_run")
+    if _inside(run, "event") not in ("pull_request", "pull_request_target"):
+        return None
+    repository = variables.slug(_inside(run, "head_repository", "full_name"))
+    branch = variables.branch(_inside(run, "head_branch"))
+    commit = variables.commit(_inside(run, "head_sha"))
+    if repository is None or branch is None or commit is None:
+        return None
+    return Head(repository=repository, branch=branch, commit=commit)
 
 
 def _change_of_ref(ref: str) -> int | None:

@@ -29,6 +29,15 @@ class Provider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the commits of a change come from: a repository ("owner/name"), a branch in it, and its last commit."""
+
+    repository: str
+    branch: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What the CI system says of this run.
 
@@ -38,6 +47,8 @@ class Job:
     `may_not_write_because`.
     `run` is the number of the pipeline, which grows from one to the next; `site` is the address of the repository,
     below which its jobs are.
+    `head` is of a change that another workflow built and this one reports on (`workflow_run`): where `change` is None,
+    the forge finds the change by it.
     `summary_file` and `output_file` are GITHUB_STEP_SUMMARY and GITHUB_OUTPUT. `name` tells jobs of one pipeline apart.
     """
 
@@ -45,6 +56,7 @@ class Job:
     repository: str | None = None
     commit: str | None = None
     change: int | None = None
+    head: Head | None = None
     api_url: str | None = None
     run_url: str | None = None
     name: str | None = None

@@ -9,6 +9,9 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}/[A-Za-z0-9_.-]{1,255}")
 _ADDRESS: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+# https://git-scm.com/docs/git-check-ref-format
+_NOT_IN_BRANCHES: Final = frozenset(" ~^:?*[\\")
+_BRANCH_CHARACTERS: Final = 255
 _NOT_IN_ADDRESSES: Final = frozenset("\"'<>\\^`{|}()[]*")
 
 
@@ -23,6 +26,13 @@ def number(value: object) -> int | None:
 def commit(value: object) -> str | None:
     """Return VALUE if it is a whole SHA-1 or SHA-256 commit name."""
     return value if isinstance(value, str) and _COMMIT.fullmatch(value) else None
+
+
+def branch(value: object) -> str | None:
+    """Return VALUE if git may have it as the name of a branch, roughly: without blanks and control characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= _BRANCH_CHARACTERS:
+        return None
+    return value if value.isprintable() and not set(value) & _NOT_IN_BRANCHES else None
 
 
 def slug(value: object) -> str | None:

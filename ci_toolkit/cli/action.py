@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -10,17 +10,14 @@ from ci_toolkit import settings
 from ci_toolkit.ci import token as tokens
 from ci_toolkit.ci.detect import detect
 from ci_toolkit.ci.job import Job, Provider
-from ci_toolkit.cli import comment, deliver, doctor
+from ci_toolkit.cli import comment, deliver, doctor, results
 from ci_toolkit.cli.options import console_of, environ_of, wishes
 from ci_toolkit.console import Console
 from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError
 from ci_toolkit.site import Wishes
 
-if TYPE_CHECKING:
-    from ci_toolkit.reports.report import Report
-
-# GitLab reads it as `artifacts: reports: dotenv:`, which later jobs get as variables.
-DOTENV: Final = "ci-toolkit.env"
+# What the command matrix leaves for GitLab in the working directory, for `trigger: include: artifact:`.
+CHILD_PIPELINE: Final = "ci-toolkit-matrix.yml"
 
 
 @click.command(name="action")
@@ -37,51 +34,84 @@ def command(obj: dict[str, object]) -> int:
     if token is not None:
         console.mask(token)
     verb = "The call"
+    known: dict[str, str] = {}
     try:
         verb = settings.value("command", environ)
-        return _COMMANDS[verb](job, environ, console)
+        code = _COMMANDS[verb](job, environ, console, known)
     except ToolkitError as error:
         _summarise(job, _failure(verb, error), console)
-        # Where the log of a build that failed is, for the step that uploads it.
-        _put_outputs(job, {"output": settings.value("output", environ)}, console)
+        # Also where the log of a build that failed is, for the step that uploads it.
+        results.put(job, {"output": settings.value("output", environ), **known}, console)
         raise
+    results.hand_on(job, known, console)
+    return code
 
 
-def _verify(job: Job, environ: Mapping[str, str], console: Console) -> int:
+def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     from ci_toolkit import pipeline
     from ci_toolkit.reports import summary
 
     asked = _wishes(environ)
     fail_on = settings.value("fail-on", environ)
     wants_comment = settings.value("comment", environ) == "true"
+    known["cache-hit"] = _cache_hit(asked, environ)
     report = pipeline.verify(asked, environ, console)
     deliver.show(report, environ, console)
     deliver.write(report, asked.output)
-    _hand_on(job, asked.output, {"verdict": report.verdict.value, **_outputs(report, asked.output)}, console)
+    known |= results.of_report(report, asked.output)
     if wants_comment:
-        comment.comment(report, (), None, environ, console)
+        delivery = comment.post(report, (), None, environ, console)
+        comment.tell(delivery, console)
+        known["comment-url"] = delivery.url or ""
     else:
         _summarise(job, summary.render(report), console)
     return deliver.exit_code(report, fail_on)
 
 
-def _build(job: Job, environ: Mapping[str, str], console: Console) -> int:
+def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     from ci_toolkit import pipeline
     from ci_toolkit.reports import escape
 
     asked = _wishes(environ)
+    known["cache-hit"] = _cache_hit(asked, environ)
     report = pipeline.build(asked, environ, console)
     for note in report.notes:
         console.warn(note)
     (build,) = report.builds
     lines = "".join(f"{artefact.sha256}  {artefact.name}\n" for artefact in build.artefacts)
     console.result(lines)
-    _hand_on(job, asked.output, _outputs(report, asked.output), console)
+    deliver.write_file(asked.output / "report.metrics.txt", deliver.render(report, "metrics"))
+    known |= results.of_report(report, asked.output)
     _summarise(job, f"## Built: {escape.name(report.title)}\n\n{escape.fenced(lines)}\n", console)
     return ExitCode.FINE
 
 
-def _doctor(job: Job, environ: Mapping[str, str], console: Console) -> int:
+def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    """Put stored reports on the change; anybody may have written them, so all are read before any is sent."""
+    reports = [comment.stored(file, job) for file in comment.files(Path(settings.value("report", environ)))]
+    code: int = ExitCode.FINE
+    for report in reports:
+        delivery = comment.post(report, (), None, environ, console)
+        known["comment-url"] = delivery.url or known.get("comment-url", "")
+        code = comment.tell(delivery, console) or code
+    return code
+
+
+def _matrix(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    from ci_toolkit import survey
+    from ci_toolkit.reports import escape, matrix
+
+    rows = survey.survey(_wishes(environ), (), environ, console)
+    known["matrix"] = matrix.for_github(rows)
+    if job.provider is Provider.GITLAB:
+        deliver.write_file(Path(CHILD_PIPELINE), matrix.for_gitlab(rows))
+        console.say(f"The child pipeline is {CHILD_PIPELINE}")
+    console.result(matrix.lines(rows))
+    _summarise(job, f"## What there is to build\n\n{escape.fenced(matrix.lines(rows))}\n", console)
+    return ExitCode.FINE
+
+
+def _doctor(job: Job, environ: Mapping[str, str], console: Console, _known: dict[str, str]) -> int:
     from ci_toolkit.reports import escape
 
     directory = Path(settings.value("directory", environ))
@@ -90,9 +120,12 @@ def _doctor(job: Job, environ: Mapping[str, str], console: Console) -> int:
     return code
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console], int]]] = {
+# Each adds the outputs that it knows to the last argument as it learns them.
+_COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[str, str]], int]]] = {
     "verify": _verify,
     "build": _build,
+    "comment": _comment,
+    "matrix": _matrix,
     "doctor": _doctor,
 }
 
@@ -101,38 +134,12 @@ def _wishes(environ: Mapping[str, str]) -> Wishes:
     return wishes(None, {}, (), environ)
 
 
-def _outputs(report: "Report", output: Path) -> dict[str, str]:
-    """Return what later steps may want to know; a digest only where the image is one file."""
-    build = report.builds[0]
-    digests = {artefact.name: artefact.sha256 for artefact in build.artefacts}
-    return {
-        "image": str(output / build.image),
-        "sha256": digests.get(build.image, ""),
-        "output": str(output),
-    }
+def _cache_hit(asked: Wishes, environ: Mapping[str, str]) -> str:
+    """Return the output of that name; to be asked before anything is fetched."""
+    from ci_toolkit.mkosi import cache
+    from ci_toolkit.workshop import packages_directory
 
-
-def _hand_on(job: Job, output: Path, values: Mapping[str, str], console: Console) -> None:
-    """Set the step's outputs on GitHub and its kin, and leave them as a dotenv report for GitLab."""
-    from ci_toolkit.forges import outputs
-
-    _put_outputs(job, values, console)
-    if job.provider is Provider.GITLAB:
-        # CI_TOOLKIT_IMAGE and CI_TOOLKIT_OUTPUT would be settings of the jobs that follow.
-        named = {f"CI_TOOLKIT_RESULT_{name.upper()}": value for name, value in values.items()}
-        for name in outputs.write_dotenv(output / DOTENV, named):
-            console.warn(f"{name} is not in {DOTENV}: its value cannot be written there")
-
-
-def _put_outputs(job: Job, values: Mapping[str, str], console: Console) -> None:
-    from ci_toolkit.forges import outputs
-
-    if job.output_file is None:
-        return
-    try:
-        outputs.put_outputs(job.output_file, values)
-    except ForgeError as error:
-        console.warn(f"the step's outputs were not set: {error.message}", hint=error.hint)
+    return "true" if cache.holds_any(packages_directory(asked.cache, environ)) else "false"
 
 
 def _summarise(job: Job, text: str, console: Console) -> None:

@@ -4,10 +4,14 @@ import platform
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
+from ci_toolkit import settings
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
+
+_CACHE: Final = next(row for row in settings.SETTINGS if row.name == "cache")
 
 
 @click.command(name="cache-key", cls=Building)
@@ -17,11 +21,16 @@ from ci_toolkit.cli.options import Building, console_of, environ_of, from_settin
 def command(
     obj: dict[str, object], /, directory: Path | None, mkosi_arguments: tuple[str, ...], **given: str | None
 ) -> None:
-    """Print key=, prefix=, wider= and path= for a cache of the packages that the definition in DIRECTORY needs."""
+    """Print key=, prefix=, wider= and path= for a cache of the packages that the definition in DIRECTORY needs.
+
+    Nothing is printed where the CI's input command says that nothing is built.
+    """
     from ci_toolkit.mkosi import cache, source
     from ci_toolkit.workshop import cache_directory
 
     environ = environ_of(obj)
+    if not _CACHE.is_of(settings.value("command", environ)):
+        return
     asked = wishes(directory, given, mkosi_arguments, environ)
     arguments = (*(f"--profile={name}" for name in asked.profiles), *asked.mkosi_arguments)
     found = cache.key(

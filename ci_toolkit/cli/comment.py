@@ -1,5 +1,6 @@
 """`ci-toolkit comment`: put a report on the pull or merge request, once, and keep it up to date."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,12 +12,15 @@ from ci_toolkit.console import Console
 from ci_toolkit.errors import ExitCode, UnreadableError
 
 if TYPE_CHECKING:
+    from ci_toolkit.ci.job import Job
     from ci_toolkit.forges.deliver import Delivery
     from ci_toolkit.forges.patience import Patience
     from ci_toolkit.reports.report import Report
 
 # A report is text; a larger file is something else, or meant to fill the memory.
 REPORT_LIMIT_BYTES: Final = 64 * 1024 * 1024
+REPORT: Final = "report.json"
+REPORTS_LIMIT: Final = 100
 
 
 @click.command(name="comment")
@@ -32,10 +36,43 @@ REPORT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 @click.pass_obj
 def command(obj: dict[str, object], /, report_file: Path, token_env: str | None, names: tuple[str, ...]) -> int:
     """Put the report REPORT.json on the pull or merge request that this job is for."""
+    from ci_toolkit.ci.detect import detect
+
+    environ = environ_of(obj)
+    return comment(stored(report_file, detect(environ)), names, token_env, environ, console_of(obj))
+
+
+def files(place: Path) -> tuple[Path, ...]:
+    """Return PLACE, or where it is a directory every report.json below it that is a file of its own.
+
+    Raises UnreadableError where there is none, or more than anybody made.
+    """
+    if not place.is_dir():
+        return (place,)
+    named = (Path(where, REPORT) for where, _, names in os.walk(place) if REPORT in names)
+    found = sorted(path for path in named if path.is_file() and not path.is_symlink())
+    if not found:
+        raise UnreadableError(f"there is no {REPORT} below {place}", hint="Was the artifact downloaded there?")
+    if len(found) > REPORTS_LIMIT:
+        raise UnreadableError(f"{len(found)} reports are more than {REPORTS_LIMIT}", hint="Name one of them.")
+    return tuple(found)
+
+
+def stored(file: Path, job: "Job") -> "Report":
+    """Return the report in FILE, which anybody may have written, for JOB.
+
+    Where JOB is for a change that another job has built (`head`), the report has to be of the very commit that this
+    was. Raises UnreadableError for any other report, and for what is none.
+    """
     from ci_toolkit.reports import json
 
-    report = json.parse(read(report_file))
-    return comment(report, names, token_env, environ_of(obj), console_of(obj))
+    report = json.parse(read(file))
+    if job.head is not None and (report.job is None or report.job.commit != job.commit):
+        raise UnreadableError(
+            f"{file} is not of the commit {job.commit} that the finished workflow ran on",
+            hint="Take the artifact of that run.",
+        )
+    return report
 
 
 def read(file: Path) -> str:
@@ -60,7 +97,19 @@ def comment(
     console: Console,
     patience: "Patience | None" = None,
 ) -> int:
-    """Deliver REPORT as a comment and tell how it went; returns the exit code.
+    """Deliver REPORT as a comment, as `post` does, and tell how it went; returns the exit code."""
+    return tell(post(report, names, token_env, environ, console, patience), console)
+
+
+def post(
+    report: "Report",
+    names: tuple[str, ...],
+    token_env: str | None,
+    environ: Mapping[str, str],
+    console: Console,
+    patience: "Patience | None" = None,
+) -> "Delivery":
+    """Deliver REPORT as a comment and return what became of it.
 
     NAMES choose the comment to update, by default the image and the job; TOKEN_ENV names the token's variable.
     """
@@ -78,7 +127,7 @@ def comment(
     if token is not None:
         console.mask(token)
     maker = report.job or job
-    delivery = deliver(
+    return deliver(
         job,
         token,
         marker.mark(*(names or (report.title, maker.name or ""))),
@@ -86,7 +135,6 @@ def comment(
         summary.render(report),
         patience=patience or Patience(tell=console.say),
     )
-    return tell(delivery, console)
 
 
 def tell(delivery: "Delivery", console: Console) -> int:

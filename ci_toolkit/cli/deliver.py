@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ci_toolkit.reports.report import Report
 
 # A report's file in its directory, and the renderer that writes it.
-FILES: Final = (("report.json", "json"), ("report.md", "markdown"), ("report.html", "html"))
+FILES: Final = (
+    ("report.json", "json"),
+    ("report.md", "markdown"),
+    ("report.html", "html"),
+    ("report.junit.xml", "junit"),
+    ("report.metrics.txt", "metrics"),
+)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -39,7 +45,7 @@ def show(report: "Report", environ: Mapping[str, str], console: Console) -> None
 
 
 def render(report: "Report", kind: str) -> str:
-    """Return REPORT as text of KIND: "json", "markdown" or "html"."""
+    """Return REPORT as text of KIND: one of those in FILES."""
     match kind:
         case "json":
             from ci_toolkit.reports import json
@@ -53,6 +59,14 @@ def render(report: "Report", kind: str) -> str:
             from ci_toolkit.reports.html import page
 
             return page.render(report)
+        case "junit":
+            from ci_toolkit.reports import junit
+
+            return junit.render(report)
+        case "metrics":
+            from ci_toolkit.reports import metrics
+
+            return metrics.render(report)
         case _:
             raise ValueError(f"no report is written as {kind}")
 

@@ -32,6 +32,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
         "ci_toolkit.cli.cache_key",
         "Print where a CI finds fetched packages, and the key to keep them under.",
     ),
+    "matrix": ("ci_toolkit.cli.matrix", "List every image that a directory defines, as a matrix for a CI."),
     "causes": ("ci_toolkit.cli.causes", "List every cause by which differences are explained."),
     "action": ("ci_toolkit.cli.action", "Do what the CI's variables ask for: the entrypoint of the action."),
     "seccomp": ("ci_toolkit.cli.seccomp", "Print the seccomp profile under which a container may build."),

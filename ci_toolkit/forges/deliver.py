@@ -100,7 +100,7 @@ def stamp(job: Job) -> Stamp:
 
 def why_not(job: Job, token: str | None) -> Delivery | None:
     """Return why there will be no comment, as far as that is known before the forge is asked."""
-    if job.change is None or job.provider in (Provider.UNKNOWN, Provider.LOCAL):
+    if (job.change is None and job.head is None) or job.provider in (Provider.UNKNOWN, Provider.LOCAL):
         return Delivery(outcome=Outcome.NO_CHANGE, reason=_no_change(job))
     if not job.may_write:
         return Delivery(outcome=Outcome.NOT_PERMITTED, reason=job.may_not_write_because)

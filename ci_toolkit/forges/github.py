@@ -12,7 +12,10 @@ from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.NamedUser import NamedUser
 from github.Organization import Organization
+from github.PullRequest import PullRequest as PullRequestFound
+from github.Repository import Repository
 
+from ci_toolkit.ci.job import Head
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges import answers
 from ci_toolkit.forges.forge import (
@@ -21,6 +24,7 @@ from ci_toolkit.forges.forge import (
     TIMEOUT_SECONDS,
     USER_AGENT,
     Comment,
+    MissingError,
     RefusedError,
     Status,
 )
@@ -39,9 +43,12 @@ _ODD: Final = (
 
 
 class PullRequest:
-    """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number."""
+    """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number.
 
-    def __init__(self, api_url: str, repository: str, number: int | None, token: str) -> None:
+    CHANGE is its number, or its head, by which it is looked for when it is first needed; None for statuses alone.
+    """
+
+    def __init__(self, api_url: str, repository: str, change: int | Head | None, token: str) -> None:
         # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
         # Lazy: a repository or an issue is an address, it needs no request of its own.
         self._github = github.Github(
@@ -56,7 +63,7 @@ class PullRequest:
             lazy=True,
         )
         self._repository = repository
-        self._number = number
+        self._change = change
 
     def account(self) -> str | None:
         """Return our login; None for GITHUB_TOKEN and other tokens of apps, which may not ask."""
@@ -99,8 +106,25 @@ class PullRequest:
             self._github.requester.requestJsonAndCheck("POST", address, input=content)
 
     def _issue(self) -> Issue:
-        assert self._number is not None  # whoever comments has a change
-        return self._github.get_repo(self._repository).get_issue(self._number)
+        assert self._change is not None  # whoever comments has one
+        if isinstance(self._change, Head):
+            self._change = self._find(self._change)
+        return self._github.get_repo(self._repository).get_issue(self._change)
+
+    def _find(self, head: Head) -> int:
+        """Return the number of the open pull request whose last commit is that of HEAD, in the same repository.
+
+        Of several, which have other bases, the newest. Raises MissingError where there is none (any more).
+        """
+        owner = head.repository.partition("/")[0]
+        found = self._github.get_repo(self._repository).get_pulls(state="open", head=f"{owner}:{head.branch}")
+        numbers = [pull.number for pull in islice(found, PAGE_SIZE) if _has_head(pull, head)]
+        if not numbers:
+            raise MissingError(
+                f"no open pull request ends with commit {head.commit[:12]} of {head.repository}",
+                hint="It was closed, or got a newer commit, whose own run reports on it.",
+            )
+        return max(numbers)
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +133,12 @@ class PullRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._github.close()
+
+
+def _has_head(pull: PullRequestFound, head: Head) -> bool:
+    """The repository of a head is null once the fork is gone."""
+    repository = cast("Repository | None", pull.head.repo)
+    return pull.head.sha == head.commit and repository is not None and repository.full_name == head.repository
 
 
 def _comment(found: IssueComment) -> Comment:

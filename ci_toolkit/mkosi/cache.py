@@ -117,6 +117,11 @@ def _included(texts: Iterable[str], directory: Path) -> Iterator[Path]:
                 yield Path(os.path.normpath(directory / name))
 
 
+def holds_any(packages: Path) -> bool:
+    """Tell whether there is a package below PACKAGES."""
+    return next(_files(packages), None) is not None
+
+
 def forget_reading(packages: Path) -> None:
     """Set the access time of every package below PACKAGES to the epoch, to see later which of them was read."""
     for path in _files(packages):

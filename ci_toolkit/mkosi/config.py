@@ -21,6 +21,7 @@ class ImageConfig:
     image_id: str
     distribution: str
     release: str
+    architecture: str
     format: str
     output: str
     epoch: int | None
@@ -57,6 +58,7 @@ def _parse_image(image: Mapping[str, Any]) -> ImageConfig:
         image_id=image.get("ImageId") or "",
         distribution=str(image["Distribution"]),
         release=str(image["Release"]),
+        architecture=str(image.get("Architecture") or ""),
         format=str(image["Format"]),
         output=str(image.get("Output") or "image"),
         epoch=image.get("SourceDateEpoch"),

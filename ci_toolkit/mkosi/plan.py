@@ -44,7 +44,7 @@ def make(sandbox: Sandbox, call: Call, source: Source, now: float, minutes: floa
     the future: times are only ever clamped down to it.
     """
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(_summary, sandbox, call, minutes) for _ in range(2)]
+        asked = [pool.submit(summary, sandbox, call, minutes) for _ in range(2)]
         versions = list(pool.map(lambda argv: _version(sandbox, argv), TOOLS.values()))
     first, second = (images.result()[-1] for images in asked)
     epoch = None if first.epoch is not None else source.epoch
@@ -68,7 +68,8 @@ def apply(plan: Plan, call: Call) -> Call:
     return replace(call, epoch=plan.epoch, seed=plan.seed)
 
 
-def _summary(sandbox: Sandbox, call: Call, minutes: float | None) -> tuple[ImageConfig, ...]:
+def summary(sandbox: Sandbox, call: Call, minutes: float | None) -> tuple[ImageConfig, ...]:
+    """Return what mkosi says that CALL would build, the main image last. Raises BuildError as `make` does."""
     completed = sandbox.run(command.summary(call), timeout_seconds=None if minutes is None else minutes * 60)
     if minutes is not None and completed.late:
         raise BuildError(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ci_toolkit.ci import github, gitlab
 from ci_toolkit.ci.detect import detect
-from ci_toolkit.ci.job import Job, Provider
+from ci_toolkit.ci.job import Head, Job, Provider
 
 EVENTS = Path(__file__).parents[1] / "fixtures" / "events"
 Recorded = Callable[[str], dict[str, str]]
@@ -99,8 +99,15 @@ JOBS = {
     "github/merge_group": on_github(commit=MERGE),
     "github/issue_comment_on_pull_request": on_github(commit=MAIN, change=42),
     "github/issue_comment_on_issue": on_github(commit=MAIN),
-    "github/workflow_run": on_github(commit=HEAD, change=42, **COMMENTING),
-    "github/workflow_run_of_fork": on_github(commit=HEAD, **COMMENTING),
+    "github/workflow_run": on_github(
+        commit=HEAD,
+        change=42,
+        head=Head(repository="archlinux/images", branch="drop-log", commit=HEAD),
+        **COMMENTING,
+    ),
+    "github/workflow_run_of_fork": on_github(
+        commit=HEAD, head=Head(repository="levente/images", branch="drop-log", commit=HEAD), **COMMENTING
+    ),
     "forgejo/pull_request": on_forgejo(commit=HEAD, change=42),
     "forgejo/pull_request_from_fork": on_forgejo(commit=HEAD, change=42, **FORK),
     "gitea/push": on_forgejo(provider=Provider.GITEA, commit=MAIN),

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from forge_server import Fault
 from markdown_it import MarkdownIt
 
 from ci_toolkit import settings
-from ci_toolkit.cli.action import DOTENV
-from ci_toolkit.errors import BuildError, ExitCode, UsageError
+from ci_toolkit.cli.action import CHILD_PIPELINE
+from ci_toolkit.cli.results import DOTENV
+from ci_toolkit.errors import BuildError, ExitCode, UnreadableError, UsageError
 
 Use = Callable[[FakeRunner], FakeRunner]
 
@@ -67,11 +69,20 @@ def test_a_pull_request_gets_its_verdict_in_outputs_summary_and_comment(
     use(same())
     call = on_github(tmp_path, github)
     assert call("action") == ExitCode.FINE
-    assert call.outputs_of_step() == {
+    image = str(call.output / "image.txt")
+    found = call.outputs_of_step()
+    assert json.loads(found.pop("artifacts")) == [{"path": image, "sha256": DIGEST_OF_SAME, "size": len("same")}]
+    assert found == {
         "verdict": "identical",
-        "image": str(call.output / "image.txt"),
+        "reproducible": "true",
+        "image": image,
         "sha256": DIGEST_OF_SAME,
         "output": str(call.output),
+        "report-path": str(call.output / "report.json"),
+        "comment-url": github.comments[0]["html_url"],
+        "runner-used": "unprivileged",
+        "accel-used": "none",
+        "cache-hit": "false",
     }
     assert len(github.comments) == 1
     summary = call.summary.read_text(encoding="utf-8")
@@ -159,7 +170,8 @@ def test_what_later_jobs_get_is_no_setting_of_theirs(tmp_path: Path, use: Use, g
     call = on_gitlab(tmp_path, gitlab)
     call("action")
     handed_on = dotenv(call)
-    assert set(handed_on) == {f"CI_TOOLKIT_RESULT_{name}" for name in ("VERDICT", "IMAGE", "SHA256", "OUTPUT")}
+    told = {row.variable for row in settings.OUTPUTS if not row.structured}
+    assert set(handed_on) == {f"CI_TOOLKIT_RESULT_{name}" for name in told}
     for setting in settings.SETTINGS:
         assert settings.value(setting.name, handed_on) == setting.default
 
@@ -172,8 +184,10 @@ def test_a_value_that_a_dotenv_report_cannot_hold_is_left_out_with_a_warning(
     call.output = tmp_path / "two words"
     call.environ["CI_TOOLKIT_OUTPUT"] = str(call.output)
     assert call("action") == ExitCode.FINE
-    assert set(dotenv(call)) == {"CI_TOOLKIT_RESULT_VERDICT", "CI_TOOLKIT_RESULT_SHA256"}
-    assert call.said.count("warning: CI_TOOLKIT_RESULT_") == 2
+    without = {name.removeprefix("CI_TOOLKIT_RESULT_") for name in dotenv(call)}
+    assert {"VERDICT", "REPRODUCIBLE", "SHA256", "COMMENT_URL"} <= without
+    assert without.isdisjoint({"IMAGE", "OUTPUT", "REPORT_PATH"})
+    assert "warning: CI_TOOLKIT_RESULT_IMAGE is not in ci-toolkit.env" in call.said
 
 
 def test_a_build_that_fails_keeps_its_exit_code_and_leaves_its_reason(
@@ -195,6 +209,7 @@ def test_a_build_that_fails_tells_the_step_that_uploads_where_its_log_is(tmp_pat
     call = Call(tmp_path, "github/push")
     with pytest.raises(BuildError):
         call("action")
+    assert call.outputs_of_step()["cache-hit"] == "false"
     output = Path(call.outputs_of_step()["output"])
     (log,) = output.parent.glob(f"{output.name}.*.log")
     assert log.read_text(encoding="utf-8") == "No space left in the image\n"
@@ -239,11 +254,9 @@ def test_one_build_gives_its_digest_and_no_verdict(tmp_path: Path, use: Use, git
     assert call("action") == ExitCode.FINE
     assert runner.place is not None
     assert len(runner.place.built) == 1
-    assert call.outputs_of_step() == {
-        "image": str(call.output / "image.txt"),
-        "sha256": DIGEST_OF_SAME,
-        "output": str(call.output),
-    }
+    found = call.outputs_of_step()
+    assert found["sha256"] == DIGEST_OF_SAME
+    assert set(found) == {"image", "sha256", "artifacts", "output", "runner-used", "accel-used", "cache-hit"}
     assert call.shown == f"{DIGEST_OF_SAME}  image.txt\n"
     assert DIGEST_OF_SAME in call.summary.read_text(encoding="utf-8")
     assert github.comments == []
@@ -293,3 +306,54 @@ def test_files_of_the_step_that_are_not_there_are_warnings(tmp_path: Path, use: 
     assert call("action") == ExitCode.FINE
     assert call.said.count("::warning::") == 2
     assert not call.outputs.exists()
+
+
+def test_a_stored_report_goes_on_the_change_and_nothing_is_built(tmp_path: Path, use: Use, github: FakeGitHub) -> None:
+    use(same())
+    made = on_github(tmp_path, github, INPUT_COMMENT="false")
+    assert made("action") == ExitCode.FINE
+    (tmp_path / "later").mkdir()
+    later = on_github(tmp_path / "later", github, INPUT_COMMAND="comment", INPUT_REPORT=str(made.output))
+    assert later("action") == ExitCode.FINE
+    assert len(github.comments) == 1
+    assert later.outputs_of_step() == {"comment-url": github.comments[0]["html_url"]}
+    assert DIGEST_OF_SAME in later.summary.read_text(encoding="utf-8")
+
+
+def test_reports_of_a_fork_are_all_read_before_any_is_sent(tmp_path: Path, github: FakeGitHub) -> None:
+    call = on_github(tmp_path, github, "workflow_run_of_fork", INPUT_COMMAND="comment", INPUT_REPORT=str(tmp_path))
+    for name, text in (("a", '{"schema": 1}'), ("b", "[" * 100_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UnreadableError):
+        call("action")
+    assert github.server.sent() == []
+
+
+def test_the_matrix_is_an_output_and_is_told_in_the_summary(tmp_path: Path, use: Use) -> None:
+    use(same())
+    call = Call(tmp_path, "github/push", INPUT_COMMAND="matrix")
+    assert call("action") == ExitCode.FINE
+    (row,) = json.loads(call.outputs_of_step()["matrix"])["include"]
+    assert row["directory"] == str(tmp_path / "images")
+    assert row["artifact"] in call.summary.read_text(encoding="utf-8")
+
+
+def test_on_gitlab_the_matrix_is_a_child_pipeline_in_a_file(
+    tmp_path: Path, use: Use, gitlab: FakeGitLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(same())
+    monkeypatch.chdir(tmp_path)
+    call = on_gitlab(tmp_path, gitlab, CI_TOOLKIT_COMMAND="matrix")
+    assert call("action") == ExitCode.FINE
+    (job,) = json.loads((tmp_path / CHILD_PIPELINE).read_text(encoding="utf-8"))["include"]
+    assert job["inputs"]["directory"] == str(tmp_path / "images")
+
+
+@pytest.mark.parametrize("profile", ["", "server"])
+def test_the_title_tells_the_profiles_of_one_definition_apart(tmp_path: Path, use: Use, profile: str) -> None:
+    use(same())
+    call = Call(tmp_path, "github/push", INPUT_PROFILE=profile)
+    call("action")
+    title = json.loads((call.output / "report.json").read_text(encoding="utf-8"))["title"]
+    assert title == ("images (server)" if profile else "images")

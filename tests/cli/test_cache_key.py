@@ -43,3 +43,16 @@ def test_by_default_it_is_the_users_cache(
 def test_where_no_definition_is_it_is_a_usage_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main.run(["cache-key", str(tmp_path)]) == ExitCode.USAGE
     assert "holds no mkosi.conf" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "lines"), [("verify", 4), ("build", 4), ("comment", 0), ("doctor", 0)])
+def test_where_the_action_builds_nothing_there_is_nothing_to_keep(
+    definition: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    lines: int,
+) -> None:
+    monkeypatch.setenv("INPUT_COMMAND", command)
+    assert main.run(["cache-key", str(definition)]) == ExitCode.FINE
+    assert len(told(capfd)) == lines

@@ -238,3 +238,50 @@ def test_a_file_of_no_likely_size_is_not_read(tmp_path: Path) -> None:
         file.truncate(comment.REPORT_LIMIT_BYTES + 1)
     with pytest.raises(UnreadableError, match="larger"):
         run()
+
+
+HEAD = "8f14e45fceea167a5a36dedd4bea2543c6d3a1b0"
+
+
+def of_commit(commit: str) -> str:
+    job = Job(provider=Provider.GITHUB, name="Images / verify", commit=commit, change=7)
+    return json.render(Report(title="examples/debian", verdict=Verdict.IDENTICAL, comparison=None, job=job))
+
+
+def test_a_workflow_run_comments_on_the_pull_request_of_a_fork_whatever_number_the_report_names(
+    tmp_path: Path, github: FakeGitHub
+) -> None:
+    github.open_pull(42, "levente/images", "drop-log", HEAD)
+    run = on_github(tmp_path, github, "workflow_run_of_fork")
+    run.report.write_text(of_commit(HEAD), encoding="utf-8")
+    assert run() == ExitCode.FINE
+    assert len(github.comments) == 1
+
+
+@pytest.mark.parametrize("text", [of_commit("0" * 40), json.render(REPORT)])
+def test_a_workflow_run_refuses_the_report_of_another_commit(tmp_path: Path, github: FakeGitHub, text: str) -> None:
+    run = on_github(tmp_path, github, "workflow_run_of_fork")
+    run.report.write_text(text, encoding="utf-8")
+    with pytest.raises(UnreadableError, match=HEAD):
+        run()
+    assert github.server.sent() == []
+
+
+def test_reports_are_looked_for_in_a_directory_but_not_through_links(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").touch()
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/report.json").symlink_to("/etc/passwd")
+    assert comment.files(tmp_path) == (tmp_path / "a/report.json", tmp_path / "b/report.json")
+    assert comment.files(tmp_path / "a/report.json") == (tmp_path / "a/report.json",)
+
+
+@pytest.mark.parametrize("count", [0, comment.REPORTS_LIMIT + 1])
+def test_no_report_and_too_many_are_unreadable_inputs(tmp_path: Path, count: int) -> None:
+    for number in range(count):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "report.json").touch()
+    with pytest.raises(UnreadableError):
+        comment.files(tmp_path)

@@ -11,7 +11,7 @@ from ci_toolkit.errors import BuildError, ExitCode, UsageError
 from ci_toolkit.host.environment import VARIATIONS
 
 Use = Callable[[FakeRunner], FakeRunner]
-REPORTS = {"report.json", "report.md", "report.html"}
+REPORTS = {"report.json", "report.md", "report.html", "report.junit.xml", "report.metrics.txt"}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """action.yml and the workflows, in the eyes of the schemas and of zizmor."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
-WORKFLOWS = sorted((ROOT / "workflows/github").glob("*.yml"))
-TEMPLATES = sorted((ROOT / "workflows/gitlab").glob("*.yml"))
+WORKFLOWS = sorted(path for place in ("workflows/github", ".github/workflows") for path in (ROOT / place).glob("*.yml"))
+TEMPLATES = sorted(path for place in ("workflows/gitlab", "templates") for path in (ROOT / place).glob("*.yml"))
+VERIFY = ROOT / "workflows/github/verify.yml"
+COMMENT = ROOT / "workflows/github/comment.yml"
 OURS = re.compile(r"archlinux/mkosi-action@v\d+")
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
@@ -43,8 +46,8 @@ def uses(file: Path) -> Iterator[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert WORKFLOWS
-    assert TEMPLATES
+    assert {VERIFY, COMMENT} <= set(WORKFLOWS)
+    assert [path.parent.name for path in TEMPLATES].count("templates") == 3
 
 
 def test_the_action_fits_the_schema() -> None:
@@ -62,7 +65,9 @@ def test_a_template_fits_the_schema(file: Path, tmp_path: Path) -> None:
     header, job = file.read_text(encoding="utf-8").split("\n---\n")
     inputs: dict[str, Any] = yaml.safe_load(header)["spec"]["inputs"]
     for name, given in inputs.items():
-        job = job.replace(f"$[[ inputs.{name} ]]", str(given["default"]))
+        default = given["default"]
+        text = default if isinstance(default, str) else json.dumps(default)
+        job = job.replace(f"$[[ inputs.{name} ]]", text)
     expanded = tmp_path / ".gitlab-ci.yml"
     expanded.write_text(job, encoding="utf-8")
     assert "$[[" not in job
@@ -87,9 +92,36 @@ def test_zizmor_finds_nothing() -> None:
 
 
 def test_zizmor_would_find_somebody_elses_tag(tmp_path: Path) -> None:
-    text = WORKFLOWS[0].read_text(encoding="utf-8")
+    text = VERIFY.read_text(encoding="utf-8")
     changed = tmp_path / "workflow.yml"
     changed.write_text(re.sub(r"(actions/checkout)@[0-9a-f]{40}", r"\1@v5", text), encoding="utf-8")
     completed = zizmor(changed)
     assert completed.returncode != 0
     assert "unpinned-uses" in completed.stdout
+
+
+def test_zizmor_would_find_the_trigger_that_the_comment_says_why_it_has(tmp_path: Path) -> None:
+    changed = tmp_path / "workflow.yml"
+    changed.write_text(re.sub(r" # zizmor: .*", "", COMMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    completed = zizmor(changed)
+    assert completed.returncode != 0
+    assert "dangerous-triggers" in completed.stdout
+
+
+def test_what_may_write_checks_nothing_out_and_runs_no_script() -> None:
+    """A workflow_run has a token that writes, and what it takes comes from a fork."""
+    workflow = yaml.safe_load(COMMENT.read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert [step["uses"].partition("@")[0] for step in job["steps"]] == [
+        "actions/download-artifact",
+        "archlinux/mkosi-action",
+    ]
+    download, toolkit = (step["with"] for step in job["steps"])
+    assert toolkit == {"command": "comment", "report": download["path"]}
+    assert download["path"].startswith("${{ runner.temp }}/")
+    assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
+
+
+def test_the_comment_waits_for_the_workflow_that_verify_is() -> None:
+    texts = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (VERIFY, COMMENT)]
+    assert texts[1][True]["workflow_run"]["workflows"] == [texts[0]["name"]]

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import pulls
 from forge_server import Answer, ForgeServer, Request, page
 
 TOKEN: Final = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
@@ -18,6 +19,13 @@ class FakeGitHub:
         self.server = ForgeServer(self._answer, prefix, description)
         self.login = login
         self.comments: list[dict[str, Any]] = []
+        self.pulls: list[dict[str, Any]] = []
+
+    def open_pull(self, number: int, head: str | None, branch: str, sha: str) -> None:
+        """Open a pull request whose commits come from the repository HEAD."""
+        owner = (head or "ghost/images").partition("/")[0]
+        user = _user(self.server.url, owner)
+        self.pulls.append(pulls.pull(self.server.url, number, REPOSITORY, head, branch, sha, user))
 
     @property
     def bodies(self) -> list[str]:
@@ -52,9 +60,15 @@ class FakeGitHub:
             return Answer(status=200, content=_whole_user(self.server.url, self.login))
         if request.path == _COMMENTS:
             return self._list(request) if request.method == "GET" else self._create(request)
+        if request.path == f"/repos/{REPOSITORY}/pulls":
+            return self._pulls(request)
         if request.path.startswith(_COMMENT):
             return self._one(request, int(request.path.removeprefix(_COMMENT)))
         return refusal(404, "Not Found")
+
+    def _pulls(self, request: Request) -> Answer:
+        label = request.query["head"]
+        return Answer(status=200, content=[one for one in self.pulls if one["head"]["label"] == label])
 
     def _list(self, request: Request) -> Answer:
         items, following = page(self.comments, request.query, 30)

@@ -7,7 +7,7 @@ from fake_github import BOT, TOKEN, TOO_LONG, FakeGitHub, refusal
 from forge_server import Answer, Fault
 from waits import Waits
 
-from ci_toolkit.ci.job import Job
+from ci_toolkit.ci.job import Head, Job
 from ci_toolkit.forges.deliver import COMMENT_LIMIT_CHARACTERS, Outcome, deliver
 from ci_toolkit.forges.marker import carry, mark
 
@@ -292,3 +292,43 @@ def test_every_exchange_is_checked_against_githubs_own_description(
     if not github.server.checked:
         pytest.skip("GitHub's OpenAPI description is not beside the checkout: ../shared/openapi/github.json")
     assert github.server.checked == len(github.server.requests) == 4
+
+
+FORK = Head(repository="levente/images", branch="drop-log", commit="8f14e45fceea167a5a36dedd4bea2543c6d3a1b0")
+
+
+def of_head(job: Job) -> Job:
+    return replace(job, change=None, head=FORK)
+
+
+def test_the_pull_request_of_a_fork_is_found_by_the_head_that_github_names(
+    github: FakeGitHub, on_github: Job, waits: Waits
+) -> None:
+    other = "0" * 40
+    github.open_pull(40, "mallory/images", FORK.branch, FORK.commit)
+    github.open_pull(41, FORK.repository, FORK.branch, other)
+    github.open_pull(42, FORK.repository, FORK.branch, FORK.commit)
+    github.open_pull(43, "levente/copy", FORK.branch, FORK.commit)
+    github.open_pull(44, None, FORK.branch, FORK.commit)
+    assert deliver(of_head(on_github), TOKEN, MARK, "identical", "", patience=waits.patience()).commented
+    assert github.bodies == [carry(MARK, "identical")]
+    assert {line for line in github.server.sent() if "/issues/" in line} == {
+        "GET /repos/archlinux/images/issues/42/comments",
+        "POST /repos/archlinux/images/issues/42/comments",
+    }
+
+
+def test_a_pull_request_that_got_a_newer_commit_is_left_alone(github: FakeGitHub, on_github: Job, waits: Waits) -> None:
+    github.open_pull(42, FORK.repository, FORK.branch, "0" * 40)
+    delivery = deliver(of_head(on_github), TOKEN, MARK, "identical", "", patience=waits.patience())
+    assert delivery.outcome is Outcome.NOT_PERMITTED
+    assert "8f14e45fceea" in (delivery.reason or "")
+    assert github.comments == []
+
+
+def test_the_search_for_a_pull_request_is_tried_again_where_the_forge_stumbles(
+    github: FakeGitHub, on_github: Job, waits: Waits
+) -> None:
+    github.open_pull(42, FORK.repository, FORK.branch, FORK.commit)
+    github.server.faults.append(Fault(method="GET", path_part="/pulls", answer=Answer(status=0)))
+    assert deliver(of_head(on_github), TOKEN, MARK, "identical", "", patience=waits.patience()).commented

@@ -30,6 +30,7 @@ def summary(**changes: object) -> str:
 def test_the_main_image_is_read() -> None:
     (image,) = config.parse_summary(summary())
     assert (image.distribution, image.release, image.format, image.output) == ("debian", "trixie", "disk", "example")
+    assert image.architecture == "x86-64"
     assert image.epoch is None
     assert image.plain_root_password
 
