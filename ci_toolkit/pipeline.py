@@ -12,10 +12,13 @@ from ci_toolkit.compare.comparison import Comparison, Verdict
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.compare.walk import Look
 from ci_toolkit.console import Console
+from ci_toolkit.errors import ToolkitError
 from ci_toolkit.host import environment
 from ci_toolkit.host.environment import NORMAL, Environment, Variation
 from ci_toolkit.mkosi import build as building
+from ci_toolkit.mkosi import source
 from ci_toolkit.mkosi.build import Build
+from ci_toolkit.mkosi.source import Source
 from ci_toolkit.pair import Pair
 from ci_toolkit.reports.report import Report
 from ci_toolkit.runners.runner import Place
@@ -87,11 +90,10 @@ def _compare(first: Build, second: Build, look: Look | None) -> Comparison | Non
 
 
 def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -> Report:
-    where = site.source.directory
-    name = site.source.root.name if where == Path() else where.as_posix()
-    profiles = f" ({', '.join(site.wishes.profiles)})" if site.wishes.profiles else ""
+    title, variant = _named(site.source, site.wishes)
     return Report(
-        title=f"{name}{profiles}",
+        title=title,
+        variant=variant,
         verdict=Verdict.IDENTICAL,
         comparison=None,
         builds=builds,
@@ -101,6 +103,21 @@ def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -
         runner=site.runner,
         accel=site.accel,
     )
+
+
+def named(wishes: Wishes) -> tuple[str, str]:
+    """Return title and variant of the report that WISHES lead to, also where they lead to none."""
+    try:
+        return _named(source.find(wishes.directory), wishes)
+    except (ToolkitError, OSError):
+        return wishes.directory.resolve().name, ""
+
+
+def _named(found: Source, wishes: Wishes) -> tuple[str, str]:
+    name = found.root.name if found.directory == Path() else found.directory.as_posix()
+    profiles = f" ({', '.join(wishes.profiles)})" if wishes.profiles else ""
+    words = iter(" ".join(wishes.mkosi_arguments).replace("--architecture=", "--architecture ").split())
+    return f"{name}{profiles}", next((next(words, "") for word in words if word == "--architecture"), "")
 
 
 def _facts(site: Site, builds: tuple[Build, ...], second: Environment) -> Facts:

@@ -125,7 +125,7 @@ SETTINGS: Final = (
         default="any",
         choices=("any", "unexplained", "never"),
         help="Which differences make the job fail.",
-        commands=("verify",),
+        commands=("verify", "comment"),
     ),
     Setting(
         name="comment",
@@ -133,6 +133,29 @@ SETTINGS: Final = (
         choices=("true", "false"),
         help="Comment on the pull or merge request; needs a token that may write.",
         commands=("verify",),
+    ),
+    Setting(
+        name="baseline",
+        default="",
+        metavar="FILE",
+        help="The report.json of the base branch's or the last release's build, to tell what changed; "
+        "or a directory with several in it.",
+        commands=("verify", "comment"),
+    ),
+    Setting(
+        name="comment-threshold",
+        default="",
+        metavar="PERCENT",
+        help="Begin no comment where the image is reproducible, its packages are those of the baseline and its size "
+        "differs by no more than this; empty: always comment.",
+        commands=("verify", "comment"),
+    ),
+    Setting(
+        name="status",
+        default="true",
+        choices=("true", "false"),
+        help="Set a commit status with the verdict; needs a token that may write statuses, and is left out without.",
+        commands=("verify", "comment"),
     ),
     Setting(
         name="token",

@@ -1,5 +1,6 @@
 """`ci-toolkit action`: what action.yml and the GitLab template call; everything it is told stands in variables."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,10 +11,10 @@ from ci_toolkit import settings
 from ci_toolkit.ci import token as tokens
 from ci_toolkit.ci.detect import detect
 from ci_toolkit.ci.job import Job, Provider
-from ci_toolkit.cli import comment, deliver, doctor, results
+from ci_toolkit.cli import baselines, deliver, doctor, failed, post, reading, results
 from ci_toolkit.cli.options import console_of, environ_of, wishes
 from ci_toolkit.console import Console
-from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError
+from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError, UsageError
 from ci_toolkit.site import Wishes
 
 # What the command matrix leaves for GitLab in the working directory, for `trigger: include: artifact:`.
@@ -39,7 +40,8 @@ def command(obj: dict[str, object]) -> int:
         verb = settings.value("command", environ)
         code = _COMMANDS[verb](job, environ, console, known)
     except ToolkitError as error:
-        _summarise(job, _failure(verb, error), console)
+        if verb != "verify" or not _tell_failed(error, environ, console):
+            _summarise(job, _failure(verb, error), console)
         # Also where the log of a build that failed is, for the step that uploads it.
         results.put(job, {"output": settings.value("output", environ), **known}, console)
         raise
@@ -54,18 +56,32 @@ def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     asked = _wishes(environ)
     fail_on = settings.value("fail-on", environ)
     wants_comment = settings.value("comment", environ) == "true"
+    who = post.poster(environ, console)
     known["cache-hit"] = _cache_hit(asked, environ)
+    shutil.rmtree(failed.directory(asked.output), ignore_errors=True)
+    if wants_comment:
+        post.begin(who, *pipeline.named(asked))
     report = pipeline.verify(asked, environ, console)
+    (report,) = baselines.apply([report], settings.value("baseline", environ), console)
     deliver.show(report, environ, console)
     deliver.write(report, asked.output)
     known |= results.of_report(report, asked.output)
     if wants_comment:
-        delivery = comment.post(report, (), None, environ, console)
-        comment.tell(delivery, console)
+        delivery = post.comment(who, [report])
+        post.tell(delivery, console)
         known["comment-url"] = delivery.url or ""
     else:
         _summarise(job, summary.render(report), console)
+    post.status(who, [report])
     return deliver.exit_code(report, fail_on)
+
+
+def _tell_failed(error: ToolkitError, environ: Mapping[str, str], console: Console) -> bool:
+    """Tell of ERROR as `failed.tell` does, unless the settings themselves are wrong."""
+    try:
+        return failed.tell(error, _wishes(environ), environ, console)
+    except UsageError:
+        return False
 
 
 def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
@@ -87,14 +103,14 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 
 
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
-    """Put stored reports on the change; anybody may have written them, so all are read before any is sent."""
-    reports = [comment.stored(file, job) for file in comment.files(Path(settings.value("report", environ)))]
-    code: int = ExitCode.FINE
-    for report in reports:
-        delivery = comment.post(report, (), None, environ, console)
-        known["comment-url"] = delivery.url or known.get("comment-url", "")
-        code = comment.tell(delivery, console) or code
-    return code
+    """Put stored reports on the change, in one comment; anybody may have written them."""
+    found = [reading.stored(file, job) for file in reading.files(Path(settings.value("report", environ)))]
+    reports = baselines.apply(found, settings.value("baseline", environ), console)
+    who = post.poster(environ, console)
+    delivery = post.comment(who, reports)
+    known["comment-url"] = delivery.url or ""
+    code = post.tell(delivery, console)
+    return post.status(who, reports) or code
 
 
 def _matrix(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from ci_toolkit.cli import deliver
+from ci_toolkit.cli import baselines, deliver
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 
 
 @click.command(name="verify", cls=Building)
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
-@from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "fail-on")
+@from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "fail-on", "baseline")
 @click.option("--report-dir", type=click.Path(path_type=Path), help="Where the report's files go [the output].")
 @click.option("--deep", is_flag=True, help="Let diffoscope look into what no rule explains, as compare --deep does.")
 @click.pass_obj
@@ -33,7 +33,8 @@ def command(
     target = report_dir or asked.output
     if not target.resolve().is_relative_to(asked.output.resolve()):  # the output is made anew at the end
         deliver.check_directory(target)
-    report = pipeline.verify(asked, environ, console)
+    base = given.get("baseline") or settings.value("baseline", environ)
+    (report,) = baselines.apply([pipeline.verify(asked, environ, console)], base, console)
     deliver.show(report, environ, console)
     deliver.check_directory(target)
     deliver.write(report, target)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ci_toolkit.reports import markdown
+from ci_toolkit.reports import joined
 from ci_toolkit.reports.budget import size_in_bytes
 from ci_toolkit.reports.report import Report
 
@@ -10,6 +10,6 @@ from ci_toolkit.reports.report import Report
 BUDGET_BYTES: Final = 1_000_000
 
 
-def render(report: Report, budget: int = BUDGET_BYTES) -> str:
-    """Return REPORT as Markdown of at most BUDGET bytes of UTF-8."""
-    return markdown.render(report, budget, size_in_bytes)
+def render(*reports: Report, budget: int = BUDGET_BYTES) -> str:
+    """Return REPORTS as Markdown of at most BUDGET bytes of UTF-8."""
+    return joined.render(reports, budget, size_in_bytes)

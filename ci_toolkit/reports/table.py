@@ -43,7 +43,7 @@ def images(reports: Sequence[Report]) -> str:
 
 def label(report: Report) -> str:
     """Return what names the image of REPORT, not yet safe to show."""
-    return f"{report.title} ({report.variant})" if report.variant else report.title
+    return f"{report.title}, {report.variant}" if report.variant else report.title
 
 
 def _row(report: Report) -> tuple[str, ...]:

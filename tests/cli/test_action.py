@@ -54,7 +54,9 @@ def fences(summary: str) -> list[str]:
     plain = {"heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "fence"}
     assert {token.type for token in tokens} <= plain
     inside = (child.type for token in tokens for child in token.children or ())
-    assert set(inside) <= {"text", "code_inline", "softbreak"}
+    assert set(inside) <= {"text", "code_inline", "softbreak", "link_open", "link_close"}
+    links = [str(child.attrs["href"]) for token in tokens for child in token.children or () if child.attrs]
+    assert all(link.startswith("https://github.com/archlinux/images/actions/runs/") for link in links)
     return [token.content for token in tokens if token.type == "fence"]
 
 
@@ -117,7 +119,7 @@ def test_without_comment_the_forge_is_not_asked_and_the_summary_is_written(
     tmp_path: Path, use: Use, github: FakeGitHub
 ) -> None:
     use(same())
-    call = on_github(tmp_path, github, INPUT_COMMENT="false")
+    call = on_github(tmp_path, github, INPUT_COMMENT="false", INPUT_STATUS="false")
     assert call("action") == ExitCode.FINE
     assert github.server.sent() == []
     assert DIGEST_OF_SAME in call.summary.read_text(encoding="utf-8")
@@ -199,9 +201,9 @@ def test_a_build_that_fails_keeps_its_exit_code_and_leaves_its_reason(
         call("action")
     assert failed.value.exit_code == 4
     summary = call.summary.read_text(encoding="utf-8")
-    assert "exit code 4" in summary
+    assert summary.startswith("### ❌ Not built: mkosi failed with exit code 1")
     assert "No space left in the image" in summary
-    assert github.comments == []
+    assert summary in github.bodies[0]
 
 
 def test_a_build_that_fails_tells_the_step_that_uploads_where_its_log_is(tmp_path: Path, use: Use) -> None:

@@ -13,7 +13,7 @@ from forge_server import Answer, Fault
 from waits import Waits
 
 from ci_toolkit.ci.job import Job, Provider
-from ci_toolkit.cli import comment
+from ci_toolkit.cli import post, reading
 from ci_toolkit.cli.main import cli
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.console import Console, Fold
@@ -181,7 +181,7 @@ def test_a_named_token_makes_up_for_the_job_token_of_gitlab(tmp_path: Path, gitl
 
 @pytest.mark.parametrize("event", ["github/push", "gitlab/push", "local/laptop", "woodpecker/pull_request"])
 def test_where_nothing_is_a_pull_request_it_says_so(tmp_path: Path, event: str) -> None:
-    run = Run(tmp_path, event)
+    run = Run(tmp_path, event, CI_TOOLKIT_STATUS="false")
     assert run() == ExitCode.FINE
     assert "nothing to comment on" in run.said
     assert "warning" not in run.said
@@ -207,7 +207,7 @@ def test_a_wait_is_announced(tmp_path: Path, github: FakeGitHub, waits: Waits) -
     github.server.faults.append(Fault(method="POST", answer=fake_github.refusal(429, "Slow down", retry_after="7")))
     run = on_github(tmp_path, github)
     console = Console(narration=run.narration)
-    assert comment.comment(REPORT, (), None, run.environ, console, waits.patience()) == ExitCode.FINE
+    assert post.tell(post.comment(post.poster(run.environ, console, patience=waits.patience()), [REPORT]), console) == 0
     assert waits.seconds == [7.0]
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_is_not_there_is_an_unreadable_input(tmp_path: Path) -> None
 def test_a_file_of_no_likely_size_is_not_read(tmp_path: Path) -> None:
     run = Run(tmp_path, "local/laptop")
     with run.report.open("ab") as file:
-        file.truncate(comment.REPORT_LIMIT_BYTES + 1)
+        file.truncate(reading.REPORT_LIMIT_BYTES + 1)
     with pytest.raises(UnreadableError, match="larger"):
         run()
 
@@ -256,6 +256,7 @@ def test_a_workflow_run_comments_on_the_pull_request_of_a_fork_whatever_number_t
     run.report.write_text(of_commit(HEAD), encoding="utf-8")
     assert run() == ExitCode.FINE
     assert len(github.comments) == 1
+    assert "⚠️ This change comes from a fork." in github.bodies[0]
 
 
 @pytest.mark.parametrize("text", [of_commit("0" * 40), json.render(REPORT)])
@@ -274,14 +275,14 @@ def test_reports_are_looked_for_in_a_directory_but_not_through_links(tmp_path: P
     (tmp_path / "c").symlink_to(tmp_path / "a")
     (tmp_path / "d").mkdir()
     (tmp_path / "d/report.json").symlink_to("/etc/passwd")
-    assert comment.files(tmp_path) == (tmp_path / "a/report.json", tmp_path / "b/report.json")
-    assert comment.files(tmp_path / "a/report.json") == (tmp_path / "a/report.json",)
+    assert reading.files(tmp_path) == (tmp_path / "a/report.json", tmp_path / "b/report.json")
+    assert reading.files(tmp_path / "a/report.json") == (tmp_path / "a/report.json",)
 
 
-@pytest.mark.parametrize("count", [0, comment.REPORTS_LIMIT + 1])
+@pytest.mark.parametrize("count", [0, reading.REPORTS_LIMIT + 1])
 def test_no_report_and_too_many_are_unreadable_inputs(tmp_path: Path, count: int) -> None:
     for number in range(count):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "report.json").touch()
     with pytest.raises(UnreadableError):
-        comment.files(tmp_path)
+        reading.files(tmp_path)

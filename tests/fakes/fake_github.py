@@ -9,6 +9,7 @@ TOKEN: Final = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
 REPOSITORY: Final = "archlinux/images"
 _COMMENTS: Final = f"/repos/{REPOSITORY}/issues/42/comments"
 _COMMENT: Final = f"/repos/{REPOSITORY}/issues/comments/"
+_STATUSES: Final = f"/repos/{REPOSITORY}/statuses/"
 BOT: Final = "github-actions[bot]"
 
 
@@ -19,6 +20,7 @@ class FakeGitHub:
         self.server = ForgeServer(self._answer, prefix, description)
         self.login = login
         self.comments: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
         self.pulls: list[dict[str, Any]] = []
 
     def open_pull(self, number: int, head: str | None, branch: str, sha: str) -> None:
@@ -62,6 +64,8 @@ class FakeGitHub:
             return self._list(request) if request.method == "GET" else self._create(request)
         if request.path == f"/repos/{REPOSITORY}/pulls":
             return self._pulls(request)
+        if request.path.startswith(_STATUSES) and request.method == "POST":
+            return self._set_status(request)
         if request.path.startswith(_COMMENT):
             return self._one(request, int(request.path.removeprefix(_COMMENT)))
         return refusal(404, "Not Found")
@@ -69,6 +73,25 @@ class FakeGitHub:
     def _pulls(self, request: Request) -> Answer:
         label = request.query["head"]
         return Answer(status=200, content=[one for one in self.pulls if one["head"]["label"] == label])
+
+    def _set_status(self, request: Request) -> Answer:
+        if len(request.json()["description"]) > 140:
+            return refusal(422, "Validation Failed")
+        sha = request.path.removeprefix(_STATUSES)
+        number, url = 1 + len(self.statuses), f"{self.server.url}{request.path}"
+        status = {
+            "id": number,
+            "node_id": f"SC_{number}",
+            "url": url,
+            "avatar_url": None,
+            "target_url": None,
+            "created_at": "2027-01-15T08:00:00Z",
+            "updated_at": "2027-01-15T08:00:00Z",
+            "creator": _user(self.server.url, self.login or BOT),
+            **request.json(),
+        }
+        self.statuses.append({**status, "sha": sha})
+        return Answer(status=201, content=status, headers={"Location": url})
 
     def _list(self, request: Request) -> Answer:
         items, following = page(self.comments, request.query, 30)

@@ -7,6 +7,7 @@ from forge_server import Answer, ForgeServer, Request, page
 TOKEN: Final = "glpat-0123456789abcdefghij"
 BOT: Final = "project_7_bot_1f3a"
 _MERGE_REQUEST: Final = "/projects/7/merge_requests/42"
+_STATUSES: Final = "/projects/7/statuses/"
 _NOTES: Final = f"{_MERGE_REQUEST}/notes"
 
 
@@ -17,6 +18,7 @@ class FakeGitLab:
         self.server = ForgeServer(self._answer, base, "gitlab.json")
         self.login = login
         self.notes: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
 
     @property
     def api_url(self) -> str:
@@ -63,7 +65,30 @@ class FakeGitLab:
             return self._list(request) if request.method == "GET" else self._create(request)
         if path.startswith(f"{_NOTES}/"):
             return self._one(request, int(path.removeprefix(f"{_NOTES}/")))
+        if path.startswith(_STATUSES) and request.method == "POST":
+            return self._set_status(request, path.removeprefix(_STATUSES))
         return refusal(404, "404 Not found")
+
+    def _set_status(self, request: Request, sha: str) -> Answer:
+        asked = request.json()
+        status = {
+            "id": 1 + len(self.statuses),
+            "sha": sha,
+            "ref": "main",
+            "status": asked["state"],
+            "name": asked["name"],
+            "target_url": asked.get("target_url"),
+            "description": asked["description"],
+            "created_at": "2027-01-15T08:00:00.000Z",
+            "started_at": None,
+            "finished_at": "2027-01-15T08:00:00.000Z",
+            "allow_failure": False,
+            "coverage": None,
+            "pipeline_id": 77001,
+            "author": self._user(self.login or BOT),
+        }
+        self.statuses.append(status)
+        return Answer(status=201, content=status)
 
     def _list(self, request: Request) -> Answer:
         items, following = page(self.notes, request.query, 20)

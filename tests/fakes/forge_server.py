@@ -1,7 +1,9 @@
 """A forge on loopback: one HTTP server that answers, fails when told to, and checks every exchange."""
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -33,11 +35,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the forge says; status 0 hangs up without a word."""
+    """What the forge says; status 0 hangs up without a word. `trickle` is the seconds between two of its bytes."""
 
     status: int
     content: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    trickle: float = 0
 
     def data(self) -> bytes:
         if self.content is None:
@@ -69,6 +72,8 @@ class ForgeServer:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._check = contract(description)
         self.faults: list[Fault] = []
+        # What somebody else does just before the next request of this method is answered.
+        self.meanwhile: list[tuple[str, Callable[[], object]]] = []
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.checked = 0
@@ -98,6 +103,10 @@ class ForgeServer:
 
     def answer(self, request: Request) -> Answer:
         self.requests.append(request)
+        other = next((one for one in self.meanwhile if one[0] == request.method), None)
+        if other is not None:
+            self.meanwhile.remove(other)
+            other[1]()
         fault = next((f for f in self.faults if f.method == request.method and f.path_part in request.path), None)
         if fault is None:
             return self._work(request)
@@ -149,7 +158,13 @@ class ForgeServer:
                 if answer.status != 204:
                     self.send_header("Content-Length", str(len(answer.data())))
                 self.end_headers()
-                self.wfile.write(answer.data())
+                if not answer.trickle:
+                    self.wfile.write(answer.data())
+                    return
+                with contextlib.suppress(OSError):  # the client has had enough
+                    for byte in answer.data():
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(answer.trickle)
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 """The forge's clock stands still, at 1,800,000,000 seconds."""

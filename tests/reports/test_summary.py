@@ -38,4 +38,4 @@ def test_a_summary_is_measured_in_bytes_and_leaves_room_for_what_else_the_step_s
 
 
 def test_a_smaller_budget_is_kept_too() -> None:
-    assert len(summary.render(long(PATHS_SHOWN), 5_000).encode()) <= 5_000
+    assert len(summary.render(long(PATHS_SHOWN), budget=5_000).encode()) <= 5_000
