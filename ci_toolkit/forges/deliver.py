@@ -161,10 +161,13 @@ def _put(forge: Forge, note: Note, gone: set[int]) -> Delivery:
 def asking(job: Job, token: str, patience: Patience, ask: Callable[[Forge, set[int]], Delivery]) -> Delivery:
     """Return what ASK makes of the forge, asked again while that may help, or the Delivery that tells why not."""
 
+    # A forge may repeat the token in what it says, and that is told before each wait.
+    discreet = replace(patience, tell=lambda text: patience.tell(text.replace(token, "***")))
+
     def work() -> Delivery:
         gone: set[int] = set()
         with connect(job, token) as forge:
-            return patience.through(lambda: ask(forge, gone))
+            return discreet.through(lambda: ask(forge, gone))
 
     try:
         return patience.bounded(work)

@@ -85,14 +85,20 @@ def percent(change: "Change") -> str:
 
 def moved(packages: "Packages") -> str:
     """Return how many packages came, went and got another version."""
-    down = sum(one.down for one in packages.moved)
-    counts = (
-        (len(packages.added), "added"),
-        (len(packages.removed), "removed"),
-        (len(packages.moved) - down, "upgraded"),
-        (down, "downgraded"),
-    )
+    words = ("added", "removed", "upgraded", "downgraded")
+    counts = zip(_counts(packages), words, strict=True)
     return ", ".join(f"{number:,} {word}" for number, word in counts if number) or "the same"
+
+
+def moved_in_short(packages: "Packages") -> str:
+    """Return the same in signs: "+1 −2 ↑14 ↓1"."""
+    signs = zip(_counts(packages), "+−↑↓", strict=True)
+    return " ".join(f"{sign}{number:,}" for number, sign in signs if number) or "the same"
+
+
+def _counts(packages: "Packages") -> tuple[int, int, int, int]:
+    down = sum(one.down for one in packages.moved)
+    return len(packages.added), len(packages.removed), len(packages.moved) - down, down
 
 
 def elapsed(builds: "Sequence[Build]") -> str:

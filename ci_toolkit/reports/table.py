@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ROWS: Final = 100
 _PACKAGES: Final = 200
 _FILES: Final = 40
-_DIGEST_CHARACTERS: Final = 16
+_DIGEST_CHARACTERS: Final = 12
 # Column, whether it is aligned at the right; what nobody has something in is left out.
 _HEAD: Final = (
     ("image", False),
@@ -51,12 +51,17 @@ def _row(report: Report) -> tuple[str, ...]:
     return (
         code(label(report)),
         "<br>".join(dict.fromkeys(map(_short_digest, builds[:2]))),
-        outline.size(outline.built_size(builds[0])) if builds else "",
-        _change(report.change),
+        _solid(outline.size(outline.built_size(builds[0]))) if builds else "",
+        _solid(_change(report.change)),
         _packages(report),
         glance.causes(report),
-        glance.elapsed(builds),
+        _solid(glance.elapsed(builds)),
     )
+
+
+def _solid(text: str) -> str:
+    """TEXT, a number with its unit, that no narrow table breaks."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _short_digest(build: "Build") -> str:
@@ -75,7 +80,7 @@ def _packages(report: Report) -> str:
     number = glance.packages(report)
     if report.change is None or report.change.packages is None:
         return number
-    return f"{number}: {glance.moved(report.change.packages)}"
+    return f"{number} ({glance.moved_in_short(report.change.packages)})"
 
 
 def packages(change: "Change | None") -> str:

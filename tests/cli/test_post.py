@@ -167,7 +167,7 @@ def test_against_a_baseline_the_comment_tells_what_changed(tmp_path: Path, use: 
     assert call("action") == ExitCode.FINE
     first = github.bodies[0].splitlines()[2]
     assert first.startswith("### ✅ Reproducible · 7 bytes (+5 bytes) · ")
-    assert "+5 bytes (+250.0 %)" in github.bodies[0]
+    assert "+5 bytes (+250.0 %)" in github.bodies[0].replace("\N{NO-BREAK SPACE}", " ")
     assert "compared with `45c48cce2e2d`" in github.bodies[0]
     assert github.statuses[0]["description"].startswith("Reproducible · 7 bytes (+5 bytes)")
     assert "+5 bytes" in (call.output / "report.md").read_text(encoding="utf-8")

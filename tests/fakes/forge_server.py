@@ -71,6 +71,7 @@ class ForgeServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._check = contract(description)
+        self.one_at_a_time = threading.Lock()
         self.faults: list[Fault] = []
         # What somebody else does just before the next request of this method is answered.
         self.meanwhile: list[tuple[str, Callable[[], object]]] = []
@@ -142,8 +143,9 @@ class ForgeServer:
                     body=body,
                     content_type=self.headers.get("Content-Type", ""),
                 )
-                answer = forge.answer(request)
-                forge.hold_against_contract(request, answer)
+                with forge.one_at_a_time:
+                    answer = forge.answer(request)
+                    forge.hold_against_contract(request, answer)
                 self.send(answer)
 
             def send(self, answer: Answer) -> None:

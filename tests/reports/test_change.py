@@ -38,6 +38,7 @@ def test_packages_come_go_and_get_other_versions() -> None:
     )
     assert [one.down for one in found.moved] == [False, True]
     assert glance.moved(found) == "1 added, 1 removed, 1 upgraded, 1 downgraded"
+    assert glance.moved_in_short(found) == "+1 −1 ↑1 ↓1"
 
 
 def test_of_two_kernels_the_one_that_stays_is_no_change() -> None:

@@ -175,7 +175,8 @@ none of 100 differing bytes explained · commit `3d962cd2a1b5` · \
 
 | image | SHA-256 | size | packages | reproducible | time |
 | --- | --- | --: | --- | --- | --: |
-| `images/tiny` | `a7937b64b8caa58f`…<br>`16367aacb67a4a01`… | 835 MB | 5 | ❌ no cause was found | 102 s |
+| `images/tiny` | `a7937b64b8ca`…<br>`16367aacb67a`… | 835\N{NO-BREAK SPACE}MB | 5 \
+| ❌ no cause was found | 102\N{NO-BREAK SPACE}s |
 
 ⚠️ The second build was slow.
 
