@@ -55,7 +55,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with; `runner` is the name of the one taken, one build may take `minutes`."""
+    """Everything one run builds with; one build may take `minutes`."""
 
     wishes: Wishes
     workshop: Workshop
@@ -64,15 +64,7 @@ class Site:
     call: Call
     plan: Plan
     console: Console
-    runner: str
     minutes: float | None = None
-
-    @property
-    def accel(self) -> str:
-        """What the processors of the place are: "kvm", "tcg" where they are emulated, "none" where they are its own."""
-        if self.runner != vm.NAME:
-            return "none"
-        return "tcg" if self.place.emulated else "kvm"
 
     def build(self, surroundings: Environment, name: str) -> Build:
         """Build the image in SURROUNDINGS and move its files to the staging directory."""
@@ -177,8 +169,13 @@ class Attempt:
 
 
 @contextmanager
-def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Iterator[Site]:
-    """Find the definition, choose a runner, and decide what the build is pinned to."""
+def open_site(
+    wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Callable[[str, str], None] | None = None
+) -> Iterator[Site]:
+    """Find the definition, choose a runner, and decide what the build is pinned to.
+
+    LEARN is given the outputs runner-used and accel-used of settings.OUTPUTS, as soon as they are known.
+    """
     definition = source.find(wishes.directory)
     capabilities = probe.probe(directory=definition.root, environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
@@ -202,16 +199,25 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
             rescue=workshop.rescue,
             network=command.wants_network(wishes.mkosi_arguments),
         )
+        if learn is not None:
+            learn("runner-used", runner.NAME)
         with runner.start(request) as place:
             console.say(f"Runner: {place.description}")
+            if learn is not None:
+                learn("accel-used", _accel(runner.NAME, place))
             with console.step("Configuration"):
-                site = _configure(wishes, workshop, definition, place, console, runner.NAME)
+                site = _configure(wishes, workshop, definition, place, console)
             yield site
 
 
-def _configure(
-    wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console, runner: str
-) -> Site:
+def _accel(runner: str, place: Place) -> str:
+    """Return what a virtual machine runs on: "kvm", or "tcg" where it is emulated; "none" where there is none."""
+    if runner != vm.NAME:
+        return "none"
+    return "tcg" if place.emulated else "kvm"
+
+
+def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console) -> Site:
     sandbox = place.sandbox(NORMAL)
     directory = INSIDE / _GIVEN / "definition" / definition.directory
     call = Call(
@@ -236,6 +242,5 @@ def _configure(
         call=call,
         plan=decided,
         console=console,
-        runner=runner,
         minutes=minutes,
     )

@@ -55,7 +55,7 @@ def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     fail_on = settings.value("fail-on", environ)
     wants_comment = settings.value("comment", environ) == "true"
     known["cache-hit"] = _cache_hit(asked, environ)
-    report = pipeline.verify(asked, environ, console)
+    report = pipeline.verify(asked, environ, console, known.__setitem__)
     deliver.show(report, environ, console)
     deliver.write(report, asked.output)
     known |= results.of_report(report, asked.output)
@@ -74,7 +74,7 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 
     asked = _wishes(environ)
     known["cache-hit"] = _cache_hit(asked, environ)
-    report = pipeline.build(asked, environ, console)
+    report = pipeline.build(asked, environ, console, known.__setitem__)
     for note in report.notes:
         console.warn(note)
     (build,) = report.builds

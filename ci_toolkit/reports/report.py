@@ -22,8 +22,7 @@ class Report:
     `builds` and `variations` are empty for a plain `compare`. `facts` are lines of what was used, as (name, value):
     runner, mkosi, SOURCE_DATE_EPOCH, seed, tools. `findings` are in the order to read them; a finding with
     `consequence_of` is shown under its causes. `explained_bytes` is how many of the differing bytes a finding
-    with a named cause accounts for. `notes` are warnings to keep with the result. `runner` is the name of the
-    runner that built, `accel` one of "kvm", "tcg" and "none"; both are empty where nothing was built, and not stored.
+    with a named cause accounts for. `notes` are warnings to keep with the result.
     """
 
     title: str
@@ -37,5 +36,3 @@ class Report:
     notes: tuple[str, ...] = ()
     job: Job | None = None
     artifact_url: str | None = None
-    runner: str = ""
-    accel: str = ""
