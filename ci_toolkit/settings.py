@@ -75,6 +75,12 @@ SETTINGS: Final = (
         help="How many minutes one build may take; auto: 120, and 600 where a machine is emulated; none: any number.",
     ),
     Setting(
+        name="log",
+        default="progress",
+        choices=("progress", "full"),
+        help="What is shown of a build: its steps, with packages counted, or every line; its own log has every one.",
+    ),
+    Setting(
         name="fail-on",
         default="any",
         choices=("any", "unexplained", "never"),
