@@ -30,18 +30,19 @@ _PACKAGES_WANTED: Final = re.compile(
     r"\d+ upgraded, (?P<apt>\d+) newly installed|Packages \((?P<pacman>\d+)\)| Installing: +(?P<dnf>\d+) packages?"
     r"|(?P<zypper>\d+) new packages? to install"
 )
-# One package was fetched, with its size where that is told; one was installed.
+# One package was fetched, with its size where that is told; one was unpacked (dpkg alone tells), one installed.
 _FETCHED: Final = re.compile(
     rf"Get:\d+ .*\[{_SIZE}\]| \S+-[^-]+-[^-]+ downloading\.\.\.|Retrieving(?: package)?:? \S+"
     r"|\[ *\d+/\d+\] \S+ +100% \|"
 )
+_UNPACKED: Final = re.compile(r"Unpacking \S+ \(")
 _INSTALLED: Final = re.compile(
     r"Setting up \S+|(?:\( *\d+/\d+\) )?(?:re)?installing \S+|\( *\d+/\d+\) Installing: \S+"
     r"|\[ *\d+/\d+\] Installing \S+|  Installing +: \S+"
 )
 # The other words for each package and lists of their names; what the scripts in packages cause; mke2fs at work.
 _CHATTER: Final = re.compile(
-    r"Hit:\d+ |Ign:\d+ |Fetched \d|Selecting previously |Preparing to unpack |Unpacking |\(Reading database "
+    r"Hit:\d+ |Ign:\d+ |Fetched \d|Selecting previously |Preparing to unpack |\(Reading database "
     r"|/usr/bin/dpkg --|Building dependency tree|Reading state information|Solving dependencies|After this operation"
     r"|\S+ is already the newest version |The following (?:additional|NEW) packages "
     r"|(?:Suggested|Recommended) packages:|Optional dependencies for |Processing triggers for "
@@ -51,7 +52,7 @@ _CHATTER: Final = re.compile(
     r"|Use of uninitialized value .*Debconf|dpkg-query: no packages found matching base-files"
     r"|no matching (?:password|group) file entry in |add (?:user|group) '[^']*' in /etc/g?shadow\?|(?:pwck|grpck): no"
     r"|Running in chroot, ignoring request|Created symlink |Removed '|Creating (?:user|group) '|Unit \S+ is masked, ign"
-    r"|Discarding device blocks|Superblock backups stored |Allocating group tables|Writing inode tables"
+    r"|Discarding device blocks|Superblock backups stored |Allocating group tables|Writing inode tables|Writing superb"
 )
 _LIST_HEAD: Final = re.compile(
     r"The following |(?:Suggested|Recommended) packages:|Optional dependencies for |Superblock backups"
@@ -146,6 +147,7 @@ class _Call:
     size: int | None = None
     fetched: int = 0
     fetched_bytes: int = 0
+    unpacked: int = 0
     installed: int = 0
 
     def count(self, line: str) -> bool:
@@ -157,6 +159,8 @@ class _Call:
         elif found := _FETCHED.match(line):
             self.fetched += 1
             self.fetched_bytes += _bytes(found["number"], found["unit"])
+        elif _UNPACKED.match(line):
+            self.unpacked += 1
         elif _INSTALLED.match(line):
             self.installed += 1
         else:
@@ -166,15 +170,19 @@ class _Call:
     def told(self) -> str:
         """Return how far it is, for people; empty where it has done nothing yet."""
         if self.installed:
-            if self.packages and self.packages >= self.installed:
-                percent = 100 * self.installed // self.packages
-                return f"{self.installed} of {_packages(self.packages)} installed ({percent} %)"
-            return f"{_packages(self.installed)} installed"
+            return self._of(self.installed, "installed")
+        if self.unpacked:
+            return self._of(self.unpacked, "unpacked")
         if self.fetched:
             of = f" of {self.size / 1e6:.1f}" if self.size and self.size >= self.fetched_bytes else ""
             size = f", {self.fetched_bytes / 1e6:.1f}{of} MB" if self.fetched_bytes else ""
             return f"{_packages(self.fetched)} fetched{size}"
         return ""
+
+    def _of(self, done: int, what: str) -> str:
+        if self.packages and self.packages >= done:
+            return f"{done} of {_packages(self.packages)} {what} ({100 * done // self.packages} %)"
+        return f"{_packages(done)} {what}"
 
 
 def _packages(count: int) -> str:

@@ -109,6 +109,7 @@ def test_lines_for_each_package_are_not_shown(said: str) -> None:
     ("said", "told"),
     [
         (APT, "2 of 3 packages installed (66 %)"),
+        (APT[: APT.index("Setting up")], "1 of 3 packages unpacked (33 %)"),
         (APT[: APT.index("Fetched")], "2 packages fetched, 0.5 of 0.5 MB"),
         (PACMAN, "2 of 4 packages installed (50 %)"),
         (PACMAN[: PACMAN.index("checking keyring")], "2 packages fetched"),
