@@ -18,6 +18,7 @@ from ci_toolkit.mkosi import cache, command, machine, normal, plan, source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
+from ci_toolkit.mkosi.progress import Progress
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.process import Command, Sandbox
 from ci_toolkit.runners import choose, limit, vm
@@ -38,7 +39,7 @@ class Wishes:
     """What the caller asks for; `directory` holds the definition, `vary` names the second build's differences.
 
     `cache` is where fetched packages are kept, by default the user's own place for it; `deep` lets diffoscope look into
-    what no rule explains; `parallel` is the setting of that name; `time_limit` is read by runners.limit.
+    what no rule explains; `parallel` and `log` are the settings of those names; `time_limit` is read by runners.limit.
     """
 
     directory: Path
@@ -51,6 +52,7 @@ class Wishes:
     deep: bool = False
     parallel: str = "auto"
     time_limit: str = "auto"
+    log: str = "progress"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +143,23 @@ class Attempt:
             self.sandbox.share(other.place / _CACHE, self.place / _CACHE)
         return replace(self, call=replace(self.call, reuse_metadata=True))
 
-    def run(self, listen: Callable[[str], None]) -> Build:
-        """Build the image, and move its files to the staging directory; LISTEN is given each line that mkosi writes."""
+    def run(self, show: Callable[[str], None], listen: Callable[[str], None] = lambda _: None) -> Build:
+        """Build the image, and move its files to the staging directory.
+
+        SHOW is given what a reader is to see, LISTEN each line that mkosi writes.
+        """
         staged = self.site.workshop.staged
+        progress = Progress(show=show, whole=self.site.wishes.log == "full")
+
+        def hear(line: str) -> None:
+            progress.hear(line)
+            listen(line)
+
         log, target = staged / f"{self.name}.log", staged / self.name
         started = time.time()
         try:
-            seconds = building.run(self.sandbox, self.call, log, listen, self.site.minutes)
+            with progress.ticking():
+                seconds = building.run(self.sandbox, self.call, log, hear, self.site.minutes)
         except BuildError as error:
             next_step = f"{error.hint} " if error.hint else ""
             whole = f"The whole log: {self.site.workshop.rescue(log)}"
