@@ -125,6 +125,7 @@ SETTINGS: Final = (
         default="progress",
         choices=("progress", "full"),
         help="What is shown of a build: its steps, with packages counted, or every line; its own log has every one.",
+        commands=_BUILDING,
     ),
     Setting(
         name="fail-on",
