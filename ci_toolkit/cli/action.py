@@ -88,7 +88,10 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     """Put stored reports on the change; anybody may have written them, so all are read before any is sent."""
-    reports = [comment.stored(file, job) for file in comment.files(Path(settings.value("report", environ)))]
+    place = Path(settings.value("report", environ))
+    reports = [comment.stored(file, job) for file in comment.files(place)]
+    if not reports:
+        console.warn(f"there is no report in {place}", hint="A build that failed has none; its own job tells why.")
     code: int = ExitCode.FINE
     for report in reports:
         delivery = comment.post(report, (), None, environ, console)

@@ -340,6 +340,13 @@ def test_a_stored_report_goes_on_the_change_and_nothing_is_built(tmp_path: Path,
     assert DIGEST_OF_SAME in later.summary.read_text(encoding="utf-8")
 
 
+def test_a_finished_build_that_left_no_report_is_a_warning(tmp_path: Path, github: FakeGitHub) -> None:
+    call = on_github(tmp_path, github, "workflow_run_of_fork", INPUT_COMMAND="comment", INPUT_REPORT=str(tmp_path))
+    assert call("action") == ExitCode.FINE
+    assert "there is no report in" in call.said
+    assert github.server.sent() == []
+
+
 def test_reports_of_a_fork_are_all_read_before_any_is_sent(tmp_path: Path, github: FakeGitHub) -> None:
     call = on_github(tmp_path, github, "workflow_run_of_fork", INPUT_COMMAND="comment", INPUT_REPORT=str(tmp_path))
     for name, text in (("a", '{"schema": 1}'), ("b", "[" * 100_000)):

@@ -74,7 +74,7 @@ def test_the_lines_for_a_runner_are_toml_and_give_no_privilege() -> None:
     assert {name for table in tables for name in table} == {"security_opt", "volumes", "devices"}
 
 
-@pytest.mark.parametrize("text", blocks("json"))
+@pytest.mark.parametrize("text", tuple(blocks("json")))
 def test_the_matrix_that_is_shown_is_one_that_is_made(text: str) -> None:
     row = Row(
         name="debian (server)",
