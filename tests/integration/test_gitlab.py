@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from tests.integration import small
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-VERSION = "4.73.0"  # the last one that runs on Node 20
 IMAGE = os.environ.get("CI_TOOLKIT_IMAGE", LOCAL_IMAGE)
 
 PIPELINE = f"""\
@@ -82,31 +79,6 @@ class Pipeline:
             self.artifact("verify-image", "output/report.json").read_text(encoding="utf-8")
         )
         return report
-
-
-@pytest.fixture(scope="module")
-def gitlab_ci_local() -> Path:
-    """The program, installed into the user's cache once."""
-    for program in ("npm", "node", "rsync", "git", "bash"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    cache = (named if named.is_absolute() else Path.home() / ".cache") / "ci-toolkit"
-    place = cache / f"gitlab-ci-local-{VERSION}"
-    program_file = place / "node_modules" / ".bin" / "gitlab-ci-local"
-    if not program_file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as fresh:
-            argv = ("npm", "install", "--no-audit", "--no-fund", "--prefix", fresh, f"gitlab-ci-local@{VERSION}")
-            installed = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=fresh)
-            if installed.returncode != 0:
-                pytest.skip(f"gitlab-ci-local {VERSION} cannot be installed: {installed.stderr.strip()[-500:]}")
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(fresh, place, symlinks=True)
-    started = subprocess.run((program_file, "--version"), capture_output=True, text=True, check=False)
-    if started.returncode != 0:
-        pytest.skip(f"gitlab-ci-local {VERSION} does not start: {started.stderr.strip()[-500:]}")
-    return program_file
 
 
 def template(name: str) -> str:
