@@ -37,6 +37,10 @@ _COMMANDS: Final = (
 # What a stream says whose reader left: a pipe's (`| head`), and a terminal that was closed.
 _GONE: Final = (errno.EPIPE, errno.EIO)
 
+# How our own words are set off, where colours are shown: parameters of SGR (ECMA-48).
+_BOLD: Final = "1"
+_LEVELS: Final = {"warning": "1;33", "error": "1;31"}
+
 # What a result may hold besides plain text: colours.
 _UNPLAIN: Final = re.compile(r"(?P<colour>\x1b\[[0-9;]*m)|[^\n\t -~]")
 
@@ -88,7 +92,7 @@ class Fold(StrEnum):
 
 
 class Console:
-    """Narration for one run. Nobody else prints."""
+    """Narration for one run. Nobody else prints. COLOUR is for a reader who sees colours."""
 
     def __init__(
         self,
@@ -97,9 +101,11 @@ class Console:
         narration: TextIO | None = None,
         results: TextIO | None = None,
         quiet: bool = False,
+        colour: bool = False,
     ) -> None:
         self.fold = fold
         self.quiet = quiet
+        self._colour = colour
         self._narration = narration
         self._results = results
         self._secrets: set[str] = set()
@@ -157,9 +163,10 @@ class Console:
             case Fold.GITHUB:
                 self._raw(f"::group::{_data(clean)}\n")
             case Fold.GITLAB:
-                self._raw(f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{clean}\n")
+                self._raw(f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{self._painted(clean, _BOLD)}\n")
             case Fold.NONE:
-                self.say(f"▸ {clean}")
+                if not self.quiet:
+                    self._raw(self._painted(f"▸ {clean}", _BOLD) + "\n")
         try:
             yield
         finally:
@@ -200,7 +207,8 @@ class Console:
             lines = "\n".join((first, *rest))
             self._raw(f"::{level}::{_data(lines)}\n")
             return
-        self._raw("\n".join([f"{level}: {first}", *(f"  {line}" for line in rest)]) + "\n")
+        word = self._painted(f"{level}:", _LEVELS[level])
+        self._raw("\n".join([f"{word} {first}", *(f"  {line}" for line in rest)]) + "\n")
 
     def _lines(self, text: str) -> list[str]:
         return [self._clean(line) for line in text.splitlines()] or [""]
@@ -208,6 +216,9 @@ class Console:
     def _clean(self, text: str) -> str:
         """Return TEXT, which may be foreign, on one line without secrets and without anything that acts."""
         return _inert(printable(self._masked(text)))
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
 
     def _raw(self, text: str) -> None:
         _write(self._narration or sys.stderr, text)

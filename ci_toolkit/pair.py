@@ -62,14 +62,13 @@ def _at_once(site: Site, surroundings: Environment) -> "Pair":
     console = site.console
 
     def hear(line: str) -> None:
-        console.foreign(line)
         follower.first_calls.hear(line)
         if follower.first_calls.has_lists:
             follower.start()
 
     try:
         with console.step(_FIRST), console.foreign_output():
-            first = one.run(hear)
+            first = one.run(console.foreign, hear)
         follower.first_is_over.set()
         follower.start()
         with console.step(_SECOND), console.foreign_output():
@@ -130,15 +129,11 @@ class _Follower:
         try:
             self.first_is_over.wait(LAG_SECONDS)
             with self._turns():
-                self.built = self.second.after(self.first).run(self._say)
+                self.built = self.second.after(self.first).run(self.said.put, self.calls.hear)
         except BaseException as error:
             self.failure = error
         finally:
             self.said.put(None)
-
-    def _say(self, line: str) -> None:
-        self.calls.hear(line)
-        self.said.put(line)
 
     def _turns(self) -> Turns:
         workshop, target = self.site.workshop, self.second.call.packages

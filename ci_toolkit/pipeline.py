@@ -1,6 +1,6 @@
 """One image from start to end: find, choose, build, build again elsewhere, compare, explain. READ THIS FIRST."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,13 @@ from ci_toolkit.reports.report import Report
 from ci_toolkit.runners.runner import Place
 from ci_toolkit.site import Site, Wishes, open_site
 
+# Called with the name of an output and its value as soon as it is known, so that it is known of a build that fails.
+Learn = Callable[[str, str], None]
 
-def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Report:
+
+def verify(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Learn | None = None) -> Report:
     """Build the image twice, in two different surroundings, and explain any difference."""
-    with open_site(wishes, environ, console) as site:
+    with open_site(wishes, environ, console, learn) as site:
         surroundings, kept = _second(site.place, wishes.vary)
         built = pair.build(site, surroundings)
         first, second = built.first, built.second
@@ -48,9 +51,9 @@ def verify(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Repo
         )
 
 
-def build(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Report:
+def build(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Learn | None = None) -> Report:
     """Build the image once."""
-    with open_site(wishes, environ, console) as site:
+    with open_site(wishes, environ, console, learn) as site:
         with console.step("Build"):
             only = site.build(NORMAL, "first")
         return _report(site, site.finish((only,), identical=True), environ)
@@ -100,8 +103,6 @@ def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -
         facts=(("runner", site.place.description), *site.plan.facts),
         notes=(*site.place.notes, *site.plan.notes),
         job=detect(environ),
-        runner=site.runner,
-        accel=site.accel,
     )
 
 

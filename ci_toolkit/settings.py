@@ -121,6 +121,13 @@ SETTINGS: Final = (
         commands=_BUILDING,
     ),
     Setting(
+        name="log",
+        default="progress",
+        choices=("progress", "full"),
+        help="What is shown of a build: its steps, with packages counted, or every line; its own log has every one.",
+        commands=_BUILDING,
+    ),
+    Setting(
         name="fail-on",
         default="any",
         choices=("any", "unexplained", "never"),

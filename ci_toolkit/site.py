@@ -18,6 +18,7 @@ from ci_toolkit.mkosi import cache, command, machine, manifest, normal, plan, so
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.command import Call
 from ci_toolkit.mkosi.plan import Plan
+from ci_toolkit.mkosi.progress import Progress
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.process import Command, Sandbox
 from ci_toolkit.runners import choose, limit, vm
@@ -38,7 +39,7 @@ class Wishes:
     """What the caller asks for; `directory` holds the definition, `vary` names the second build's differences.
 
     `cache` is where fetched packages are kept, by default the user's own place for it; `deep` lets diffoscope look into
-    what no rule explains; `parallel` is the setting of that name; `time_limit` is read by runners.limit.
+    what no rule explains; `parallel` and `log` are the settings of those names; `time_limit` is read by runners.limit.
     """
 
     directory: Path
@@ -51,11 +52,12 @@ class Wishes:
     deep: bool = False
     parallel: str = "auto"
     time_limit: str = "auto"
+    log: str = "progress"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with; `runner` is the name of the one taken, one build may take `minutes`."""
+    """Everything one run builds with; one build may take `minutes`."""
 
     wishes: Wishes
     workshop: Workshop
@@ -64,15 +66,7 @@ class Site:
     call: Call
     plan: Plan
     console: Console
-    runner: str
     minutes: float | None = None
-
-    @property
-    def accel(self) -> str:
-        """What the processors of the place are: "kvm", "tcg" where they are emulated, "none" where they are its own."""
-        if self.runner != vm.NAME:
-            return "none"
-        return "tcg" if self.place.emulated else "kvm"
 
     def build(self, surroundings: Environment, name: str) -> Build:
         """Build the image in SURROUNDINGS and move its files to the staging directory."""
@@ -149,13 +143,23 @@ class Attempt:
             self.sandbox.share(other.place / _CACHE, self.place / _CACHE)
         return replace(self, call=replace(self.call, reuse_metadata=True))
 
-    def run(self, listen: Callable[[str], None]) -> Build:
-        """Build the image, and move its files to the staging directory; LISTEN is given each line that mkosi writes."""
+    def run(self, show: Callable[[str], None], listen: Callable[[str], None] = lambda _: None) -> Build:
+        """Build the image, and move its files to the staging directory.
+
+        SHOW is given what a reader is to see, LISTEN each line that mkosi writes.
+        """
         staged = self.site.workshop.staged
+        progress = Progress(show=show, whole=self.site.wishes.log == "full")
+
+        def hear(line: str) -> None:
+            progress.hear(line)
+            listen(line)
+
         log, target = staged / f"{self.name}.log", staged / self.name
         started = time.time()
         try:
-            seconds = building.run(self.sandbox, self.call, log, listen, self.site.minutes)
+            with progress.ticking():
+                seconds = building.run(self.sandbox, self.call, log, hear, self.site.minutes)
         except BuildError as error:
             next_step = f"{error.hint} " if error.hint else ""
             whole = f"The whole log: {self.site.workshop.rescue(log)}"
@@ -178,8 +182,13 @@ class Attempt:
 
 
 @contextmanager
-def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> Iterator[Site]:
-    """Find the definition, choose a runner, and decide what the build is pinned to."""
+def open_site(
+    wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Callable[[str, str], None] | None = None
+) -> Iterator[Site]:
+    """Find the definition, choose a runner, and decide what the build is pinned to.
+
+    LEARN is given the outputs runner-used and accel-used of settings.OUTPUTS, as soon as they are known.
+    """
     definition = source.find(wishes.directory)
     capabilities = probe.probe(directory=definition.root, environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
@@ -203,16 +212,25 @@ def open_site(wishes: Wishes, environ: Mapping[str, str], console: Console) -> I
             rescue=workshop.rescue,
             network=command.wants_network(wishes.mkosi_arguments),
         )
+        if learn is not None:
+            learn("runner-used", runner.NAME)
         with runner.start(request) as place:
             console.say(f"Runner: {place.description}")
+            if learn is not None:
+                learn("accel-used", _accel(runner.NAME, place))
             with console.step("Configuration"):
-                site = _configure(wishes, workshop, definition, place, console, runner.NAME)
+                site = _configure(wishes, workshop, definition, place, console)
             yield site
 
 
-def _configure(
-    wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console, runner: str
-) -> Site:
+def _accel(runner: str, place: Place) -> str:
+    """Return what a virtual machine runs on: "kvm", or "tcg" where it is emulated; "none" where there is none."""
+    if runner != vm.NAME:
+        return "none"
+    return "tcg" if place.emulated else "kvm"
+
+
+def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console) -> Site:
     sandbox = place.sandbox(NORMAL)
     directory = INSIDE / _GIVEN / "definition" / definition.directory
     call = Call(
@@ -237,6 +255,5 @@ def _configure(
         call=call,
         plan=decided,
         console=console,
-        runner=runner,
         minutes=minutes,
     )

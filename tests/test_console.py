@@ -19,10 +19,10 @@ ESCAPE = "\x1b"
 class Log:
     """A console and what it wrote, stderr and stdout apart."""
 
-    def __init__(self, fold: Fold = Fold.NONE, *, quiet: bool = False) -> None:
+    def __init__(self, fold: Fold = Fold.NONE, *, quiet: bool = False, colour: bool = False) -> None:
         self.narration = io.StringIO()
         self.results = io.StringIO()
-        self.console = Console(fold, narration=self.narration, results=self.results, quiet=quiet)
+        self.console = Console(fold, narration=self.narration, results=self.results, quiet=quiet, colour=colour)
 
     @property
     def lines(self) -> list[str]:
@@ -307,3 +307,22 @@ def test_a_terminal_that_was_closed_stops_no_work() -> None:
         console = Console(narration=terminal, results=terminal)
         console.say("working")
         console.result("the result")
+
+
+def test_our_own_words_have_colours_where_they_are_shown_and_foreign_ones_do_not() -> None:
+    log = Log(Fold.GITLAB, colour=True)
+    log.console.error("no \x1b[32mgreen", hint="see there")
+    log.console.warn("careful")
+    with log.console.step("Build"):
+        pass
+    shown = log.narration.getvalue()
+    assert shown.startswith(
+        "\x1b[1;31merror:\x1b[0m no \\x1b[32mgreen\n  see there\n\x1b[1;33mwarning:\x1b[0m careful\n"
+    )
+    assert "\x1b[0K\x1b[1mBuild\x1b[0m\n" in shown
+
+
+def test_an_annotation_has_no_colours() -> None:
+    log = Log(Fold.GITHUB, colour=True)
+    log.console.error("no")
+    assert log.narration.getvalue() == "::error::no\n"

@@ -2,7 +2,7 @@ import pytest
 
 from ci_toolkit import settings
 from ci_toolkit.errors import UsageError
-from ci_toolkit.settings import SETTINGS, Setting
+from ci_toolkit.settings import OUTPUTS, SETTINGS, Setting
 
 
 def names(*, with_choices: bool) -> list[str]:
@@ -52,3 +52,14 @@ def test_any_text_goes_where_there_are_no_choices(name: str) -> None:
 
 def test_only_the_token_is_a_secret() -> None:
     assert [setting.name for setting in SETTINGS if setting.secret] == ["token"]
+
+
+def test_every_output_has_a_name_of_its_own_and_a_help_that_is_a_sentence() -> None:
+    assert len({row.variable for row in OUTPUTS}) == len(OUTPUTS)
+    assert [row.name for row in OUTPUTS if not row.help.endswith(".")] == []
+
+
+def test_a_setting_is_of_commands_that_there_are() -> None:
+    (command,) = (row for row in SETTINGS if row.name == "command")
+    assert [row.name for row in SETTINGS if not set(row.commands) <= set(command.choices)] == []
+    assert all(command.is_of(name) for name in command.choices)

@@ -20,6 +20,7 @@ class System:
     commit: tuple[str, ...] = ()
     change: tuple[str, ...] = ()
     repository: tuple[str, ...] = ()
+    owner_and_name: tuple[str, str] | None = None
     run_url: tuple[str, ...] = ()
 
     def matches(self, environ: Mapping[str, str]) -> bool:
@@ -42,6 +43,7 @@ SYSTEMS: Final = (
         proof=(("BUILDKITE", None),),
         commit=("BUILDKITE_COMMIT",),
         change=("BUILDKITE_PULL_REQUEST",),
+        repository=("BUILDKITE_REPO",),
         run_url=("BUILDKITE_BUILD_URL",),
     ),
     System(
@@ -64,6 +66,7 @@ SYSTEMS: Final = (
         proof=(("JENKINS_URL", None), ("BUILD_ID", None)),
         commit=("GIT_COMMIT",),
         change=("CHANGE_ID", "ghprbPullId", "gitlabMergeRequestId"),
+        repository=("GIT_URL",),
         run_url=("BUILD_URL",),
     ),
     System(
@@ -79,6 +82,7 @@ SYSTEMS: Final = (
         proof=(("CIRCLECI", None),),
         commit=("CIRCLE_SHA1",),
         change=("CIRCLE_PULL_REQUEST", "CIRCLE_PR_NUMBER"),
+        owner_and_name=("CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME"),
         run_url=("CIRCLE_BUILD_URL",),
     ),
     System(
@@ -100,7 +104,15 @@ SYSTEMS: Final = (
 
 # Set by more systems than there are rows above; CI=false is how some say that they are none.
 _HINTS: Final = ("CONTINUOUS_INTEGRATION", "BUILD_NUMBER", "RUN_ID")
-_NAMELESS: Final = System(name="an unknown CI system", proof=())
+# Whoever runs a CI that nobody knows may say it himself, in the variables that reviewdog reads; so where a system of
+# SYSTEMS leaves something out.
+_NAMELESS: Final = System(
+    name="an unknown CI system",
+    proof=(),
+    commit=("CI_COMMIT",),
+    change=("CI_PULL_REQUEST",),
+    owner_and_name=("CI_REPO_OWNER", "CI_REPO_NAME"),
+)
 
 
 def job(environ: Mapping[str, str]) -> Job | None:
@@ -116,14 +128,25 @@ def _is_ci(environ: Mapping[str, str]) -> bool:
 
 
 def _read(system: System, environ: Mapping[str, str]) -> Job:
+    either = (system, _NAMELESS)
+    commits = (variables.commit(variables.text(environ, *one.commit)) for one in either)
+    changes = (_change(variables.text(environ, *one.change)) for one in either)
+    repositories = (_repository(one, environ) for one in either)
     return Job(
         provider=Provider.UNKNOWN,
-        repository=variables.slug(variables.text(environ, *system.repository)),
-        commit=variables.commit(variables.text(environ, *system.commit)),
-        change=_change(variables.text(environ, *system.change)),
+        repository=next(filter(None, repositories), None),
+        commit=next(filter(None, commits), None),
+        change=next(filter(None, changes), None),
         run_url=variables.address(variables.text(environ, *system.run_url)),
         may_not_write_because=f"this is {system.name}, where no comment can be written",
     )
+
+
+def _repository(system: System, environ: Mapping[str, str]) -> str | None:
+    if system.owner_and_name is not None:
+        owner, name = (environ.get(variable, "") for variable in system.owner_and_name)
+        return variables.slug(f"{owner}/{name}")
+    return variables.repository(variables.text(environ, *system.repository))
 
 
 def _change(value: str | None) -> int | None:

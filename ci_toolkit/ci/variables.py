@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}/[A-Za-z0-9_.-]{1,255}")
+_FETCHED: Final = re.compile(r"(?:(?:https?|ssh)://[^/\s]+/|[^/:\s]+@[^/:\s]+:)([^/:\s]+/[^/:\s]+?)(?:\.git)?/?")
+_FETCHED_CHARACTERS: Final = 1000
 _ADDRESS: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 # https://git-scm.com/docs/git-check-ref-format
 _NOT_IN_BRANCHES: Final = frozenset(" ~^:?*[\\")
@@ -40,6 +42,14 @@ def slug(value: object) -> str | None:
     if not isinstance(value, str) or not _SLUG.fullmatch(value):
         return None
     return None if {".", ".."} & set(value.split("/")) else value
+
+
+def repository(value: object) -> str | None:
+    """Return "owner/name" of VALUE, which is that or the address that git fetches from, by https or by ssh."""
+    if (found := slug(value)) is not None or not isinstance(value, str) or len(value) > _FETCHED_CHARACTERS:
+        return found
+    match = _FETCHED.fullmatch(value)
+    return slug(match[1]) if match else None
 
 
 def address(value: object) -> str | None:

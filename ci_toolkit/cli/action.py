@@ -61,7 +61,7 @@ def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     shutil.rmtree(failed.directory(asked.output), ignore_errors=True)
     if wants_comment:
         post.begin(who, *pipeline.named(asked))
-    report = pipeline.verify(asked, environ, console)
+    report = pipeline.verify(asked, environ, console, known.__setitem__)
     (report,) = baselines.apply([report], settings.value("baseline", environ), console)
     deliver.show(report, environ, console)
     deliver.write(report, asked.output)
@@ -90,7 +90,7 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 
     asked = _wishes(environ)
     known["cache-hit"] = _cache_hit(asked, environ)
-    report = pipeline.build(asked, environ, console)
+    report = pipeline.build(asked, environ, console, known.__setitem__)
     for note in report.notes:
         console.warn(note)
     (build,) = report.builds
@@ -104,7 +104,11 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     """Put stored reports on the change, in one comment; anybody may have written them."""
-    found = [reading.stored(file, job) for file in reading.files(Path(settings.value("report", environ)))]
+    place = Path(settings.value("report", environ))
+    found = [reading.stored(file, job) for file in reading.files(place)]
+    if not found:
+        console.warn(f"there is no report in {place}", hint="A build that was cancelled has none; its job tells why.")
+        return ExitCode.FINE
     reports = baselines.apply(found, settings.value("baseline", environ), console)
     who = post.poster(environ, console)
     delivery = post.comment(who, reports)

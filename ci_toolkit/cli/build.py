@@ -9,7 +9,7 @@ from ci_toolkit.cli.options import Building, console_of, environ_of, from_settin
 
 @click.command(name="build", cls=Building)
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
-@from_settings("profile", "runner", "output", "cache", "time-limit")
+@from_settings("profile", "runner", "output", "cache", "time-limit", "log")
 @click.pass_obj
 def command(
     obj: dict[str, object], /, directory: Path | None, mkosi_arguments: tuple[str, ...], **given: str | None

@@ -4,6 +4,7 @@ import gc
 import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Final
 
 import click
 
-from ci_toolkit.console import Console
+from ci_toolkit.console import Console, Fold
 from ci_toolkit.errors import FULL, ExitCode, ToolkitError
 
 # Verb -> (module, what it does). Modules are loaded when their verb is called, so that --help stays quick.
@@ -84,7 +85,8 @@ def run(arguments: list[str] | None = None) -> int:
     # An image has a million records that stay until the end: each further search for cycles would go through them all.
     gc.set_threshold(*_SELDOM)
     variables = environ()
-    console = Console(detect(variables).provider.fold)
+    fold = detect(variables).provider.fold
+    console = Console(fold, colour=(fold is Fold.GITLAB or sys.stderr.isatty()) and not _is_plain(variables))
     try:
         with _interruptible():
             code = cli.main(
@@ -108,6 +110,11 @@ def run(arguments: list[str] | None = None) -> int:
         )
         return ExitCode.HOST if error.errno in FULL else ExitCode.UNREADABLE
     return code if isinstance(code, int) else ExitCode.FINE
+
+
+def _is_plain(variables: Mapping[str, str]) -> bool:
+    """Tell whether the reader wants no colours: https://no-color.org, and a terminal that has none."""
+    return bool(variables.get("NO_COLOR")) or variables.get("TERM") == "dumb"
 
 
 @contextmanager

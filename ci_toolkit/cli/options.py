@@ -88,4 +88,5 @@ def wishes(
         parallel=chosen("parallel"),
         mkosi_arguments=(*more, *mkosi_arguments),
         time_limit=time_limit,
+        log=chosen("log"),
     )

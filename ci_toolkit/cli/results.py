@@ -33,8 +33,6 @@ def of_report(report: "Report", output: Path) -> dict[str, str]:
             [{"path": str(output / one.name), "sha256": one.sha256, "size": one.size} for one in build.artefacts]
         ),
         "output": str(output),
-        "runner-used": report.runner,
-        "accel-used": report.accel,
     }
     if len(report.builds) == 1:
         return values

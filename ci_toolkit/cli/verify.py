@@ -11,7 +11,7 @@ from ci_toolkit.cli.options import Building, console_of, environ_of, from_settin
 
 @click.command(name="verify", cls=Building)
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
-@from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "fail-on", "baseline")
+@from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "log", "fail-on", "baseline")
 @click.option("--report-dir", type=click.Path(path_type=Path), help="Where the report's files go [the output].")
 @click.option("--deep", is_flag=True, help="Let diffoscope look into what no rule explains, as compare --deep does.")
 @click.pass_obj

@@ -38,8 +38,7 @@ class Report:
     `builds` and `variations` are empty for a plain `compare`. `facts` are lines of what was used, as (name, value):
     runner, mkosi, SOURCE_DATE_EPOCH, seed, tools. `findings` are in the order to read them; a finding with
     `consequence_of` is shown under its causes. `explained_bytes` is how many of the differing bytes a finding
-    with a named cause accounts for. `notes` are warnings to keep with the result. `runner` is the name of the
-    runner that built, `accel` one of "kvm", "tcg" and "none"; both are empty where nothing was built, and not stored.
+    with a named cause accounts for. `notes` are warnings to keep with the result.
 
     `variant` tells builds of one definition apart: profiles, architecture. `failure` is there exactly with verdict
     FAILED, and then nothing was built. `change` is against an earlier build's report; it is not stored.
@@ -59,5 +58,3 @@ class Report:
     variant: str = ""
     failure: Failure | None = None
     change: "Change | None" = None
-    runner: str = ""
-    accel: str = ""

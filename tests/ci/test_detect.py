@@ -142,11 +142,29 @@ JOBS = {
         repository="archlinux/images",
         run_url="https://ci.example.org/repos/3/pipeline/9",
     ),
-    "buildkite/push": elsewhere("Buildkite", commit=MAIN, run_url="https://buildkite.com/archlinux/images/builds/9"),
+    "buildkite/push": elsewhere(
+        "Buildkite",
+        commit=MAIN,
+        repository="archlinux/images",
+        run_url="https://buildkite.com/archlinux/images/builds/9",
+    ),
+    "buildkite/pull_request": elsewhere(
+        "Buildkite",
+        commit=HEAD,
+        change=42,
+        repository="archlinux/images",
+        run_url="https://buildkite.com/archlinux/images/builds/10",
+    ),
     "cirrus/pull_request": elsewhere("Cirrus CI", commit=HEAD, change=42, repository="archlinux/images"),
     "azure/pull_request": elsewhere("Azure Pipelines", commit=MERGE, change=42, repository="archlinux/images"),
     "sourcehut/push": elsewhere("sourcehut", run_url="https://builds.sr.ht/~levente/job/1403221"),
-    "jenkins/change": elsewhere("Jenkins", commit=HEAD, change=42, run_url="https://jenkins.example.org/job/images/9"),
+    "jenkins/change": elsewhere(
+        "Jenkins",
+        commit=HEAD,
+        change=42,
+        repository="archlinux/images",
+        run_url="https://jenkins.example.org/job/images/9",
+    ),
     "drone/pull_request": elsewhere(
         "Drone",
         commit=HEAD,
@@ -155,7 +173,11 @@ JOBS = {
         run_url="https://drone.example.org/archlinux/images/9",
     ),
     "circleci/pull_request": elsewhere(
-        "CircleCI", commit=HEAD, change=42, run_url="https://circleci.com/gh/archlinux/images/9"
+        "CircleCI",
+        commit=HEAD,
+        change=42,
+        repository="archlinux/images",
+        run_url="https://circleci.com/gh/archlinux/images/9",
     ),
     "travis/push": elsewhere(
         "Travis CI",
@@ -165,6 +187,7 @@ JOBS = {
     ),
     "bitbucket/pull_request": elsewhere("Bitbucket Pipelines", commit=HEAD, change=42, repository="archlinux/images"),
     "unknown/ci": elsewhere("an unknown CI system"),
+    "unknown/told": elsewhere("an unknown CI system", commit=HEAD, change=42, repository="archlinux/images"),
     "unknown/build_number": elsewhere("an unknown CI system"),
     "local/laptop": Job(provider=Provider.LOCAL, may_not_write_because="no CI system runs this"),
     "local/ci_is_false": Job(provider=Provider.LOCAL, may_not_write_because="no CI system runs this"),

@@ -68,3 +68,36 @@ def test_a_commit_is_a_whole_digest(value: str) -> None:
 @pytest.mark.parametrize("value", ["a" * 39, "a" * 41, "A" * 40, "main", "", None])
 def test_what_is_no_whole_digest_is_no_commit(value: object) -> None:
     assert variables.commit(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "archlinux/images",
+        "https://github.com/archlinux/images.git",
+        "https://github.com/archlinux/images/",
+        "https://user@forge.example.org:8443/archlinux/images",
+        "git@github.com:archlinux/images.git",
+        "ssh://git@forge.example.org:22/archlinux/images.git",
+    ],
+)
+def test_a_repository_is_read_from_what_git_fetches(value: str) -> None:
+    assert variables.repository(value) == "archlinux/images"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, "", "images", "https://github.com/", "https://a/b/c/d", "git@host:a/b c", "git@host:../b", "@" * 200_000],
+)
+def test_what_names_no_repository_is_left_out(value: object) -> None:
+    assert variables.repository(value) is None
+
+
+@pytest.mark.parametrize("value", ["main", "feature/a-b_c.d", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a" * 255])
+def test_a_branch_is_what_git_would_take(value: str) -> None:
+    assert variables.branch(value) == value
+
+
+@pytest.mark.parametrize("value", [None, 1, "", "a b", "a:b", "a\nb", "a\x1bb", "a" * 256, "a?b"])
+def test_what_cannot_be_a_branch_is_left_out(value: object) -> None:
+    assert variables.branch(value) is None

@@ -211,7 +211,8 @@ def test_a_build_that_fails_tells_the_step_that_uploads_where_its_log_is(tmp_pat
     call = Call(tmp_path, "github/push")
     with pytest.raises(BuildError):
         call("action")
-    assert call.outputs_of_step()["cache-hit"] == "false"
+    known = {name: call.outputs_of_step()[name] for name in ("cache-hit", "runner-used", "accel-used")}
+    assert known == {"cache-hit": "false", "runner-used": "unprivileged", "accel-used": "none"}
     output = Path(call.outputs_of_step()["output"])
     (log,) = output.parent.glob(f"{output.name}.*.log")
     assert log.read_text(encoding="utf-8") == "No space left in the image\n"
@@ -310,6 +311,25 @@ def test_files_of_the_step_that_are_not_there_are_warnings(tmp_path: Path, use: 
     assert not call.outputs.exists()
 
 
+@pytest.mark.parametrize(("emulated", "accel"), [(False, "kvm"), (True, "tcg")])
+def test_what_a_virtual_machine_ran_on_is_an_output(tmp_path: Path, use: Use, emulated: bool, accel: str) -> None:
+    runner = use(same())
+    runner.NAME, runner.emulated = "vm", emulated
+    call = Call(tmp_path, "github/push", INPUT_RUNNER="vm")
+    call("action")
+    found = call.outputs_of_step()
+    assert (found["runner-used"], found["accel-used"]) == ("vm", accel)
+
+
+def test_packages_of_an_earlier_run_are_a_hit(tmp_path: Path, use: Use) -> None:
+    use(same())
+    call = Call(tmp_path, "github/push")
+    (tmp_path / "cache/ci-toolkit/packages").mkdir(parents=True)
+    (tmp_path / "cache/ci-toolkit/packages/a_1_all.deb").touch()
+    call("action")
+    assert call.outputs_of_step()["cache-hit"] == "true"
+
+
 def test_a_stored_report_goes_on_the_change_and_nothing_is_built(tmp_path: Path, use: Use, github: FakeGitHub) -> None:
     use(same())
     made = on_github(tmp_path, github, INPUT_COMMENT="false")
@@ -320,6 +340,13 @@ def test_a_stored_report_goes_on_the_change_and_nothing_is_built(tmp_path: Path,
     assert len(github.comments) == 1
     assert later.outputs_of_step() == {"comment-url": github.comments[0]["html_url"]}
     assert DIGEST_OF_SAME in later.summary.read_text(encoding="utf-8")
+
+
+def test_a_finished_build_that_left_no_report_is_a_warning(tmp_path: Path, github: FakeGitHub) -> None:
+    call = on_github(tmp_path, github, "workflow_run_of_fork", INPUT_COMMAND="comment", INPUT_REPORT=str(tmp_path))
+    assert call("action") == ExitCode.FINE
+    assert "there is no report in" in call.said
+    assert github.server.sent() == []
 
 
 def test_reports_of_a_fork_are_all_read_before_any_is_sent(tmp_path: Path, github: FakeGitHub) -> None:

@@ -279,9 +279,12 @@ def test_reports_are_looked_for_in_a_directory_but_not_through_links(tmp_path: P
     assert reading.files(tmp_path / "a/report.json") == (tmp_path / "a/report.json",)
 
 
-@pytest.mark.parametrize("count", [0, reading.REPORTS_LIMIT + 1])
-def test_no_report_and_too_many_are_unreadable_inputs(tmp_path: Path, count: int) -> None:
-    for number in range(count):
+def test_where_no_report_is_nothing_is_found(tmp_path: Path) -> None:
+    assert reading.files(tmp_path) == reading.files(tmp_path / "missing") == ()
+
+
+def test_more_reports_than_anybody_made_are_an_unreadable_input(tmp_path: Path) -> None:
+    for number in range(reading.REPORTS_LIMIT + 1):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "report.json").touch()
     with pytest.raises(UnreadableError):

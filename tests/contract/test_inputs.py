@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ci_toolkit.cli.action import CHILD_PIPELINE
 from ci_toolkit.cli.results import DOTENV
 from ci_toolkit.runners.container import PUBLISHED_IMAGE
 from ci_toolkit.settings import OUTPUTS, SETTINGS, Setting
@@ -184,6 +185,10 @@ def test_the_jobs_keep_the_reports_that_the_toolkit_writes() -> None:
     metrics = {"dotenv": f"{place}/{DOTENV}", "metrics": f"{place}/report.metrics.txt"}
     assert job_of("build")["artifacts"]["reports"] == metrics
     assert job_of("verify")["artifacts"]["reports"] == metrics | {"junit": f"{place}/report.junit.xml"}
+
+
+def test_the_job_keeps_the_child_pipeline_that_the_toolkit_writes() -> None:
+    assert CHILD_PIPELINE in job_of("verify")["artifacts"]["paths"]
 
 
 def test_what_is_exposed_in_the_merge_request_is_named_without_a_pattern() -> None:

@@ -101,6 +101,7 @@ class FakeRunner:
     """Starts a FakePlace in the scratch directory that the site made."""
 
     NAME = "unprivileged"
+    emulated = False
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class FakeRunner:
             words=self.words,
             cannot_vary=self.cannot_vary,
             one_at_a_time=self.one_at_a_time,
+            emulated=self.emulated,
         )
         yield self.place
 

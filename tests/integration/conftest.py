@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration import local_gitlab
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,6 +49,15 @@ def runner() -> None:
     report = json.loads(completed.stdout)
     if report["runner"] is None:
         pytest.skip(f"no runner fits this machine: {completed.stdout}")
+
+
+@pytest.fixture(scope="session")
+def gitlab_ci_local() -> Path:
+    """The program; skips where it cannot be had."""
+    try:
+        return local_gitlab.program()
+    except local_gitlab.UnavailableError as error:
+        pytest.skip(str(error))
 
 
 def verify(example: str, output: Path) -> Run:

@@ -1,6 +1,7 @@
 """action.yml, its steps run one by one, for a pull request of a GitHub on loopback."""
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -190,3 +191,20 @@ def test_the_doctor_writes_the_summary_and_uploads_nothing(run: Run) -> None:
     assert not outcome.failed, outcome.log
     assert "What a runner needs" in outcome.summary
     assert outcome.used == {}
+
+
+def test_the_matrix_of_the_action_names_what_the_action_then_builds(run: Run) -> None:
+    outcome = run("many", REPRODUCIBLE, command="matrix")
+    assert not outcome.failed, outcome.log
+    (row,) = json.loads(outcome.outputs["matrix"])["include"]
+    assert set(row) & set(ACTION["inputs"]) == {"directory", "profile", "artifact", "mkosi-args"}
+    assert row["directory"] == "many/images"
+    assert outcome.used == {}
+
+
+def test_a_stored_report_is_put_on_the_pull_request(run: Run, job: Job, leaky: Outcome, github: FakeGitHub) -> None:
+    before = len(github.comments)
+    outcome = run("stored", REPRODUCIBLE, command="comment", report=str(job.workspace / leaky.outputs["report-path"]))
+    assert not outcome.failed, outcome.log
+    assert len(github.comments) == before
+    assert outcome.outputs["comment-url"] == leaky.outputs["comment-url"] != ""

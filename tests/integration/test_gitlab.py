@@ -3,10 +3,9 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ import fake_gitlab
 import pytest
 from fake_gitlab import FakeGitLab
 
+from ci_toolkit.mkosi.matrix import Row
+from ci_toolkit.reports import matrix
 from ci_toolkit.runners.container import LOCAL_IMAGE
 from tests.integration import small
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-VERSION = "4.73.0"  # the last one that runs on Node 20
 IMAGE = os.environ.get("CI_TOOLKIT_IMAGE", LOCAL_IMAGE)
 
 PIPELINE = f"""\
@@ -39,6 +39,14 @@ include:
       directory: images
       image: {IMAGE}
       vary: hostname,zone,time
+  - local: ci/build.yml
+    inputs:
+      directory: other
+      image: {IMAGE}
+      output: built
+  - local: ci/report.yml
+    inputs:
+      image: {IMAGE}
 
 later:
   stage: deploy
@@ -73,43 +81,23 @@ class Pipeline:
         return report
 
 
-@pytest.fixture(scope="module")
-def gitlab_ci_local() -> Path:
-    """The program, installed into the user's cache once."""
-    for program in ("npm", "node", "rsync", "git", "bash"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    cache = (named if named.is_absolute() else Path.home() / ".cache") / "ci-toolkit"
-    place = cache / f"gitlab-ci-local-{VERSION}"
-    program_file = place / "node_modules" / ".bin" / "gitlab-ci-local"
-    if not program_file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as fresh:
-            argv = ("npm", "install", "--no-audit", "--no-fund", "--prefix", fresh, f"gitlab-ci-local@{VERSION}")
-            installed = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=fresh)
-            if installed.returncode != 0:
-                pytest.skip(f"gitlab-ci-local {VERSION} cannot be installed: {installed.stderr.strip()[-500:]}")
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(fresh, place, symlinks=True)
-    started = subprocess.run((program_file, "--version"), capture_output=True, text=True, check=False)
-    if started.returncode != 0:
-        pytest.skip(f"gitlab-ci-local {VERSION} does not start: {started.stderr.strip()[-500:]}")
-    return program_file
+def template(name: str) -> str:
+    return (ROOT / f"templates/{name}.yml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def pipeline(runner: None, gitlab_ci_local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     repository = tmp_path_factory.mktemp("gitlab")
     programs = tmp_path_factory.mktemp("programs")
-    template = (ROOT / "workflows/gitlab/verify.yml").read_text(encoding="utf-8")
     small.write(
         repository,
         {
             ".gitignore": ".gitlab-ci-local/\n",
             ".gitlab-ci.yml": PIPELINE,
-            "ci/verify.yml": template,
             "images/mkosi.conf": small.DEBIAN,
+            "other/mkosi.conf": small.CUSTOM,
+            "other/mkosi.skeleton/usr/lib/os-release": "ID=small\nNAME=Small\n",
+            **{f"ci/{name}.yml": template(name) for name in ("verify", "build", "report")},
         },
     )
     small.commit(repository)
@@ -165,6 +153,27 @@ def test_a_later_job_gets_the_verdict_and_the_digest_of_the_image(pipeline: Pipe
     assert f"verdict=identical sha256={digest}" in pipeline.job_log("later")
 
 
+def test_the_image_is_a_test_that_passes_and_its_numbers_are_metrics(pipeline: Pipeline) -> None:
+    (suite,) = ET.parse(pipeline.artifact("verify-image", "output/report.junit.xml")).getroot()
+    assert {case.attrib["name"] for case in suite} >= {"small.tar"}
+    assert suite.attrib["failures"] == "0"
+    metrics = pipeline.artifact("verify-image", "output/report.metrics.txt").read_text(encoding="utf-8")
+    assert "\nci_toolkit_reproducible 1\n" in metrics
+
+
+def test_the_job_that_builds_keeps_the_image_and_its_digest(pipeline: Pipeline) -> None:
+    with pipeline.artifact("build-image", "built/small.tar").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    told = pipeline.artifact("build-image", "built/ci-toolkit.env").read_text("utf-8")
+    assert f"CI_TOOLKIT_RESULT_SHA256={digest}\n" in told
+    assert "ci_toolkit_artifact_size_bytes" in pipeline.artifact("build-image", "built/report.metrics.txt").read_text()
+
+
+def test_the_job_that_reports_updates_the_one_note_from_the_stored_report(pipeline: Pipeline) -> None:
+    assert "commented: " in pipeline.job_log("report-image")
+    assert len(pipeline.notes) == 1
+
+
 def test_the_doctor_names_the_ci_system_and_a_runner(pipeline: Pipeline) -> None:
     log = pipeline.job_log("look")
     assert "GitLab" in log
@@ -176,12 +185,32 @@ def test_the_token_is_nowhere_in_the_log(pipeline: Pipeline) -> None:
 
 
 def test_a_word_that_is_no_choice_is_refused_before_any_job(gitlab_ci_local: Path, tmp_path: Path) -> None:
-    template = (ROOT / "workflows/gitlab/verify.yml").read_text(encoding="utf-8")
     include = "include:\n  - local: ci/verify.yml\n    inputs:\n      runner: moon\n"
-    small.write(tmp_path, {".gitlab-ci.yml": include, "ci/verify.yml": template})
+    small.write(tmp_path, {".gitlab-ci.yml": include, "ci/verify.yml": template("verify")})
     small.commit(tmp_path)
     completed = subprocess.run(
         (gitlab_ci_local, "--list"), cwd=tmp_path, env=small.environ(), capture_output=True, text=True, check=False
     )
     assert completed.returncode != 0
     assert "moon" in completed.stdout + completed.stderr
+
+
+def test_a_child_pipeline_has_a_job_for_each_row_of_the_matrix(gitlab_ci_local: Path, tmp_path: Path) -> None:
+    rows = (
+        Row(name=name, artifact=f"{name}-x86-64", directory=f"images/{name}", profile="", architecture="", arguments=())
+        for name in ("debian", "arch")
+    )
+    pipeline = matrix.for_gitlab(rows, "/ci/verify.yml")
+    small.write(tmp_path, {".gitlab-ci.yml": pipeline, "ci/verify.yml": template("verify")})
+    small.commit(tmp_path)
+    completed = subprocess.run(
+        (gitlab_ci_local, "--list-json", "--variable", "CI_PIPELINE_SOURCE=parent_pipeline"),
+        cwd=tmp_path,
+        env=small.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    listed = json.loads(completed.stdout[completed.stdout.index("\n[") :])
+    assert {job["name"]: job["when"] for job in listed} == {"debian-x86-64": "on_success", "arch-x86-64": "on_success"}
