@@ -10,6 +10,7 @@ from ci_toolkit.forges.deliver import COMMENT_LIMIT_CHARACTERS, length
 from ci_toolkit.reports import markdown
 
 EXPECTED = Path(__file__).parent / "expected"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -20,6 +21,15 @@ def test_a_comment_is_what_was_found_good(name: str) -> None:
 
 def test_every_expected_comment_is_of_a_situation() -> None:
     assert {path.stem for path in EXPECTED.glob("*.md")} == set(SITUATIONS)
+
+
+def test_every_expected_comment_has_a_picture_that_the_document_shows() -> None:
+    """`python -m tests.reports.pictures` draws them."""
+    document = (ROOT / "docs" / "comment.md").read_text(encoding="utf-8")
+    pictures = {path.stem: path.stat().st_size for path in (ROOT / "docs" / "comment").glob("*.png")}
+    assert set(pictures) == set(SITUATIONS)
+    assert max(pictures.values()) < 150_000
+    assert all(f"(comment/{name}.png)" in document for name in SITUATIONS)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
