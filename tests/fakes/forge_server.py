@@ -3,7 +3,6 @@
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -72,6 +71,7 @@ class ForgeServer:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._check = contract(description)
         self.one_at_a_time = threading.Lock()
+        self.over = threading.Event()
         self.faults: list[Fault] = []
         # What somebody else does just before the next request of this method is answered.
         self.meanwhile: list[tuple[str, Callable[[], object]]] = []
@@ -98,6 +98,7 @@ class ForgeServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -166,7 +167,9 @@ class ForgeServer:
                 with contextlib.suppress(OSError):  # the client has had enough
                     for byte in answer.data():
                         self.wfile.write(bytes([byte]))
-                        time.sleep(answer.trickle)
+                        if forge.over.wait(answer.trickle):
+                            self.close_connection = True
+                            return
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 """The forge's clock stands still, at 1,800,000,000 seconds."""

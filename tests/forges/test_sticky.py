@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fake_github import TOKEN, FakeGitHub, refusal
-from forge_server import Answer, Fault
+from forge_server import Fault
 from waits import Waits
 
 from ci_toolkit.ci.job import Job
@@ -155,13 +155,3 @@ def test_a_text_that_looks_like_a_stamp_is_none(github: FakeGitHub, older: Job, 
     say(older, forged, waits)
     assert say(newer, "new", waits) is Outcome.COMMENTED
     assert github.bodies == [carry(MARK, "new", stamp(newer))]
-
-
-def test_a_forge_that_answers_byte_by_byte_is_left_behind(github: FakeGitHub, newer: Job, waits: Waits) -> None:
-    slow = Answer(status=200, content=[{"id": 1}] * 20, trickle=0.02)
-    github.server.faults.append(Fault(method="GET", path_part="/comments", answer=slow))
-    patience = replace(waits.patience(), end_seconds=0.3, attempts=1)
-    delivery = deliver(newer, TOKEN, MARK, "report", "", patience=patience)
-    assert delivery.outcome is Outcome.FAILED
-    assert "had not answered in full" in (delivery.reason or "")
-    github.server.violations.clear()  # the answer was meant to be none of GitHub's

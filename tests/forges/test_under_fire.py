@@ -89,6 +89,13 @@ SITES: dict[str, Callable[[], Iterator[Site]]] = {
 SAID = {"message": "no", "documentation_url": "https://docs.example/rest"}
 
 
+def end(server: ForgeServer, before: set[threading.Thread]) -> None:
+    """Let what trickles end, and whoever was left behind listening to it: all threads that were not there BEFORE."""
+    server.over.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+
+
 @pytest.fixture(params=SITES)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     yield from SITES[request.param]()
@@ -201,9 +208,11 @@ def test_an_answer_that_trickles_is_left_behind(site: Site, waits: Waits, method
     slow = Answer(status=200, content={**SAID, "more": "x" * 40}, trickle=0.02)
     site.server.faults.append(Fault(method=method, answer=slow, times=9))
     patience = replace(waits.patience(), end_seconds=0.5, attempts=1)
+    before = set(threading.enumerate())
     done = deliver(site.job, site.token, MARK, "report", "", patience=patience)
     assert done.outcome is Outcome.FAILED
     assert "had not answered in full" in (done.reason or "")
+    end(site.server, before)
 
 
 def test_our_comment_is_found_behind_many_pages(site: Site, waits: Waits) -> None:
