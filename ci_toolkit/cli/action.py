@@ -105,7 +105,7 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     """Put stored reports on the change, in one comment; anybody may have written them."""
     place = Path(settings.value("report", environ))
-    found = [reading.stored(file, job) for file in reading.files(place)]
+    found = reading.every(reading.files(place), job)
     if not found:
         console.warn(f"there is no report in {place}", hint="A build that was cancelled has none; its job tells why.")
         return ExitCode.FINE

@@ -33,7 +33,7 @@ def command(
     """Put each REPORT, a report.json or a directory with several, into one comment on the pull or merge request."""
     environ, console = environ_of(obj), console_of(obj)
     job = detect(environ)
-    found = [reading.stored(file, job) for place in places for file in reading.files(place) or (place,)]
+    found = reading.every([file for place in places for file in reading.files(place) or (place,)], job)
     reports = baselines.apply(found, given.get("baseline") or settings.value("baseline", environ), console)
     who = post.poster(environ, console, given=given, token_env=token_env, names=names)
     code = post.tell(post.comment(who, reports), console)

@@ -22,7 +22,7 @@ def directory(output: Path) -> Path:
 def tell(error: ToolkitError, asked: Wishes, environ: Mapping[str, str], console: Console) -> bool:
     """Leave a report of ERROR, put it into the comment, and set the status; tell whether a step summary was written.
 
-    A report so that another job can post it, as for a fork's change. Never raises.
+    A report so that another job can post it, as for a fork's change. Raises UsageError where a setting is none.
     """
     who = post.poster(environ, console)
     report = _report(error, asked, who)

@@ -1,6 +1,7 @@
 """Find and read stored reports, which anybody may have written."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,17 @@ def files(place: Path) -> tuple[Path, ...]:
     if len(found) > REPORTS_LIMIT:
         raise UnreadableError(f"{len(found)} reports are more than {REPORTS_LIMIT}", hint="Name one of them.")
     return tuple(found)
+
+
+def every(found: Sequence[Path], job: "Job") -> tuple["Report", ...]:
+    """Return the reports in the files FOUND, as `stored` does; together they may be as large as one may be."""
+    size = sum(file.stat().st_size for file in found if file.exists())
+    if size > REPORT_LIMIT_BYTES:
+        raise UnreadableError(
+            f"{len(found)} reports are larger than 64 MiB together",
+            hint="Give fewer at a time, each time with a --name.",
+        )
+    return tuple(stored(file, job) for file in found)
 
 
 def stored(file: Path, job: "Job") -> "Report":

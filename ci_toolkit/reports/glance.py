@@ -1,7 +1,7 @@
 """A report at a glance: the first line, the cells of a table, a commit status. Nothing in it is foreign."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
 from ci_toolkit.errors import ExitCode
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ci_toolkit.mkosi.build import Build
     from ci_toolkit.reports.change import Change, Packages
 
-_NOT_BUILT: Final = {
+_NOT_BUILT: Final[Mapping[int, str]] = {
     ExitCode.USAGE: "Not built: the call or a setting is wrong",
     ExitCode.HOST: "Not built: nothing on this machine can run the build",
     ExitCode.BUILD: "Not built: mkosi failed",
@@ -36,7 +36,7 @@ def verdict(report: Report) -> str:
             return f"{told.value.capitalize()}: {outline.summary(report)}"
         case Outcome.FAILED:
             code = report.failure.exit_code if report.failure else 0
-            return _NOT_BUILT.get(ExitCode(code), "") if code in _NOT_BUILT else f"Not built: exit code {code}"
+            return _NOT_BUILT.get(code, f"Not built: exit code {code}")
         case _:
             assert_never(told)
 

@@ -289,3 +289,24 @@ def test_more_reports_than_anybody_made_are_an_unreadable_input(tmp_path: Path) 
         (tmp_path / str(number) / "report.json").touch()
     with pytest.raises(UnreadableError):
         reading.files(tmp_path)
+
+
+def test_reports_that_are_too_large_together_are_not_read(tmp_path: Path) -> None:
+    found = []
+    for name in ("a", "b"):
+        found.append(tmp_path / name)
+        with found[-1].open("wb") as file:
+            file.truncate(reading.REPORT_LIMIT_BYTES // 2 + 1)
+    with pytest.raises(UnreadableError, match="together"):
+        reading.every(found, Job(provider=Provider.LOCAL))
+
+
+def test_several_reports_on_the_command_line_become_one_comment(tmp_path: Path, github: FakeGitHub) -> None:
+    run = on_github(tmp_path, github)
+    other = tmp_path / "other.json"
+    other.write_text(json.render(Report(title="images/b", verdict=Verdict.IDENTICAL, comparison=None)), "utf-8")
+    assert run(str(other)) == ExitCode.FINE
+    assert len(github.comments) == 1
+    assert "All 2 images are as they should be" in github.bodies[0]
+    assert run() == ExitCode.FINE
+    assert len(github.comments) == 2  # of one image it is another
