@@ -8,6 +8,7 @@ from typing import Final
 from ci_toolkit.compare.scan import AT_ONCE, Scan, differing, scan, unequal
 from ci_toolkit.compare.spans import Span, bounded
 from ci_toolkit.images.data import Data, Run
+from ci_toolkit.images.format import Same
 
 _BLOCK_MIN: Final = 4096
 # Blocks grow with the image, so that no more than about this many have to be remembered.
@@ -50,6 +51,18 @@ class Changes:
     def hold(self, data: Data) -> bool:
         """Tell whether DATA lies in one of these images."""
         return data.root is self._a.root or data.root is self._b.root
+
+    def same(self, a: Data, b: Data) -> Same | None:
+        """Return what tells of a span whether it lies in no block that differs; None if A and B do not lie alike."""
+        if not self.of(a, b) or a.runs != b.runs or len(a.runs) != 1 or a.runs[0].offset is None:
+            return None
+        base, block, numbers = a.runs[0].offset, self._block, self._numbers
+
+        def same(offset: int, length: int) -> bool:
+            index = bisect_left(numbers, (base + offset) // block)
+            return index == len(numbers) or numbers[index] * block >= base + offset + length
+
+        return same
 
     def differs(self, runs: Iterable[Run]) -> bool:
         """Tell whether a byte in RUNS differs, whoever claimed it; no more is read than the blocks at their ends."""
