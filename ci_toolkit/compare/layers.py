@@ -257,8 +257,8 @@ class Walker:
             return
         one, other = opened.one, opened.other
         is_shell = one.transparent and kind in _SHELLS
-        if not is_shell and kind is not Kind.STREAM:
-            self._content(path, a, b, layer.one.format, opened=True, changes=layer.changes)
+        is_listed = not is_shell and kind is not Kind.STREAM
+        index = self._content(path, a, b, layer.one.format, opened=True) if is_listed else None
         inner = Layer(
             path=path, depth=layer.depth + 1, one=one, other=other, a=a, b=b,
             changes=layer.changes if is_shell else None,
@@ -272,6 +272,11 @@ class Walker:
                 )
             )  # fmt: skip
         self._opener.walk(path, opened, lambda: self.containers(inner))
+        if is_listed:
+            # Not before: which bytes differ may be found out meanwhile.
+            changed = claim(layer.changes, a, b)
+            if index is not None:
+                self.ledger.claimed(index, changed)
         if is_shell:
             self._remainder(inner)
         elif len(self.ledger.found) == count:
@@ -334,12 +339,15 @@ class Walker:
         opened: bool = False,
         changes: Changes | None = None,
         changed: int = 0,
-    ) -> None:
-        """Add a difference of two contents; `changes` are claimed for it, or `changed` were already."""
+    ) -> int | None:
+        """Add a difference of two contents; `changes` are claimed for it, or `changed` were already.
+
+        Return its index, None if no more are listed.
+        """
         if self.ledger.is_full(field):
             claim(changes, a, b)
-            return
-        self.ledger.add(
+            return None
+        return self.ledger.add(
             Difference(
                 path=path, field=field, name=name, container=container, opened=opened,
                 before=self._keep(path, a), after=self._keep(path, b),
