@@ -11,6 +11,7 @@ from ci_toolkit.compare.bytes import Changes, first_difference
 from ci_toolkit.compare.ledger import Ledger, Mark, Steps
 from ci_toolkit.compare.streams import without_common_parts
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.archives import spool_pair
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container
 from ci_toolkit.images.format import Format
@@ -67,7 +68,8 @@ class Opener:
             # Partitions overlap in hostile tables, and each may hold such a table again.
             self._budget.read(disks.held(a) + disks.held(b))
             if first.name not in COMPRESSIONS:
-                one, other = first.read_both(a, b, changes.same(a, b) if changes is not None else None, self._budget)
+                same = changes.same(a, b) if changes is not None else spool_pair.same(a, b)
+                one, other = first.read_both(a, b, same, self._budget)
                 return Opened(one=one, other=other, a=a, b=b)
             return self._unpacked(first, second, a, b)
         except UnreadableError as error:
@@ -92,6 +94,9 @@ class Opener:
             if self._is_same(a, told.a) and self._is_same(b, told.b):
                 empty = Container(format=one.name, entries=()), Container(format=other.name, entries=())
                 return Opened(one=empty[0], other=empty[1], a=a, b=b, told=told)
+        if one is other and one.pair:
+            before, after = one.read_both(a, b, None, self._budget)
+            return Opened(one=before, other=after, a=a, b=b)
         # Decompressors let other threads run.
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(one.read, a, self._budget)

@@ -43,7 +43,7 @@ class Format:
 
     def read_both(self, a: Data, b: Data, same: Same | None, budget: Budget) -> tuple[Container, Container]:
         """Open A and B; entries that both share are equal, and need not be complete. Raises as `read` does."""
-        if same is None or not self.pair:
+        if not self.pair:
             return self.read(a, budget), self.read(b, budget)
         one, other = _loaded(self.pair).read(a, b, same, budget)
         assert isinstance(one, Container) and isinstance(other, Container)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Kind
-from ci_toolkit.images.filesystems import ext4_xattrs
+from ci_toolkit.images.filesystems import ext4, ext4_xattrs
 from ci_toolkit.images.filesystems.ext4 import FileSystem
 from ci_toolkit.images.filesystems.ext4_blocks import EXTENT_MAGIC, WRITTEN_MAX
 from ci_toolkit.images.filesystems.ext4_inodes import FLAG_EXTENTS, FLAG_INLINE_DATA
@@ -34,12 +34,14 @@ class _Alike(NamedTuple):
     blocks: int
 
 
-def read(a: Data, b: Data, same: Same, budget: Budget) -> tuple[Container, Container]:
-    """Read two file systems; SAME tells of a span whether it is the same in both.
+def read(a: Data, b: Data, same: Same | None, budget: Budget) -> tuple[Container, Container]:
+    """Read two file systems; SAME tells of a span whether it is the same in both, None where that is not known.
 
     An entry that both share is the same in all that is compared, and has but a name, a kind and a size. Raises
     UnreadableError as `ext4.read` does.
     """
+    if same is None:
+        return ext4.read(a, budget), ext4.read(b, budget)
     return _Pair(a, same, budget).containers(b)
 
 
