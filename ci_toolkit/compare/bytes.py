@@ -18,8 +18,9 @@ _BLOCKS_MAX: Final = 1 << 20
 # Less than a scan reads, since these buffers are made for each pair of files.
 _READ_AT_ONCE: Final = 1 << 17
 _RECENT_MAX: Final = 1024
-# Where two contents differ, most do at once; the tables at the head of a FAT may be the same.
-_LOOKED_AT: Final = 4 * MIB
+# What is read to spare waiting, of one content and in all: most are smaller, as kernels are, or differ before.
+_LOOKED_AT: Final = 16 * MIB
+_LOOKED_AT_IN_ALL: Final = 64 * MIB
 
 
 class Changes:
@@ -50,6 +51,7 @@ class Changes:
         # The next block, itself included, in which something is left: hostile containers claim the same bytes over
         # and over again.
         self._following = array("Q")
+        self._may_look_at = _LOOKED_AT_IN_ALL
         self._scanning: Scanning | None = Scanning(a, b, self._shared, self._block)
         if not self._scanning.goes_on:
             self._wait()
@@ -98,8 +100,9 @@ class Changes:
 
     def differs(self, runs: Sequence[Run]) -> bool:
         """Tell whether a byte in RUNS differs, whoever claimed it; hardly more is read than the blocks at the ends."""
-        if self._scanning is not None and self._differs_soon(runs):
-            return True
+        soon = self._differs_soon(runs) if self._scanning is not None else None
+        if soon is not None:
+            return soon
         self._wait()
         for run in runs:
             if run.offset is None:
@@ -155,18 +158,21 @@ class Changes:
         self._total = sum(found.counts)
         self._following = array("Q", range(len(found.numbers) + 1))
 
-    def _differs_soon(self, runs: Sequence[Run]) -> bool:
-        """Tell whether the first bytes of RUNS differ, which need not wait for the pass."""
-        left = _LOOKED_AT
+    def _differs_soon(self, runs: Sequence[Run]) -> bool | None:
+        """Tell whether RUNS differ without waiting for the pass; None if that would mean to read much."""
+        left = min(_LOOKED_AT, self._may_look_at)
         for run in runs:
             if run.offset is None:
                 continue
-            end = min(run.offset + min(left, run.length), self._shared)
-            if run.offset < end and next(unequal(self._a, self._b, run.offset, end), None) is not None:
+            length = min(left, run.length)
+            if length <= 0 or run.offset + length > self._shared:
+                return None
+            left -= length
+            self._may_look_at -= length
+            if next(unequal(self._a, self._b, run.offset, run.offset + length), None) is not None:
                 return True
-            left -= run.length
-            if left <= 0:
-                break
+            if length < run.length:
+                return None
         return False
 
     def _add_longer(self, found: Scan) -> None:

@@ -14,7 +14,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives import spool_pair
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container
-from ci_toolkit.images.format import Format
+from ci_toolkit.images.format import Format, Same
 from ci_toolkit.images.limits import KIB, BeyondLimitError, Budget
 from ci_toolkit.images.read import COMPRESSIONS, identify
 
@@ -68,8 +68,7 @@ class Opener:
             # Partitions overlap in hostile tables, and each may hold such a table again.
             self._budget.read(disks.held(a) + disks.held(b))
             if first.name not in COMPRESSIONS:
-                same = changes.same(a, b) if changes is not None else spool_pair.same(a, b)
-                one, other = first.read_both(a, b, same, self._budget)
+                one, other = first.read_both(a, b, _same(first, a, b, changes), self._budget)
                 return Opened(one=one, other=other, a=a, b=b)
             return self._unpacked(first, second, a, b)
         except UnreadableError as error:
@@ -108,3 +107,10 @@ class Opener:
             return False
         self._budget.read(a.size + b.size)
         return first_difference(a, b) is None
+
+
+def _same(known: Format, a: Data, b: Data, changes: Changes | None) -> Same | None:
+    """Return what tells of a span whether A and B have the same bytes in it, if a reader of KNOWN asks for it."""
+    if not known.pair:
+        return None  # to find it out may mean to wait
+    return changes.same(a, b) if changes is not None else spool_pair.same(a, b)

@@ -131,6 +131,9 @@ QUESTIONS: dict[str, Callable[[Changes, Data, Data], object]] = {
     "at the end": lambda changes, a, _: changes.differs(a.window(SIZE - 9, 9).runs),
     "in what is the same": lambda changes, a, _: changes.differs(a.window(100 * MIB, MIB).runs),
     "beside what differs": lambda changes, a, _: changes.differs(a.window(40 * MIB - 9, 9).runs),
+    "in the same and then what is not": lambda changes, a, _: changes.differs(a.window(30 * MIB, 11 * MIB).runs),
+    "in much that is the same": lambda changes, a, _: changes.differs(a.window(60 * MIB, 30 * MIB).runs),
+    "in one hole": lambda changes, _a, _b: changes.differs((Run(0, SIZE, None),)),
     "claimed": lambda changes, a, _: changes.claim(a.window(16 * MIB, 25 * MIB).runs),
     "left": lambda changes, a, _: changes.left(a.runs),
     "the same": lambda changes, a, b: (same := changes.same(a, b)) and (same(0, 78), same(100 * MIB, MIB)),
@@ -167,6 +170,8 @@ def test_each_bit_of_a_byte_counts_once(content: bytes, bits: int) -> None:
     assert count_differing(content, changed) == (len(content) if bits else 0)
 
 
-def test_no_run_is_asked_for_nothing(images: tuple[Path, Path]) -> None:
+def test_a_content_is_looked_at_again_and_again(images: tuple[Path, Path]) -> None:
     with opened(*images) as (one, other), closing(Changes(one, other)) as changes:
-        assert not changes.differs((Run(0, SIZE, None),))
+        for _ in range(20):
+            assert not changes.differs(one.window(100 * MIB, 10 * MIB).runs)
+            assert changes.differs(one.window(37 * MIB, 4 * MIB).runs)
