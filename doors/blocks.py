@@ -59,9 +59,15 @@ def called_inputs() -> str:
 
 
 def called_with() -> str:
-    """What the reusable workflow hands to the action; of these the matrix does not decide."""
-    decided = ("directory", "profile", "mkosi-args")
-    return "".join(f"{row.name}: ${{{{ inputs.{row.name} }}}}\n" for row in CALLED if row.name not in decided)
+    """What the reusable workflow hands to each job that builds; of the rest the matrix or the last job decides."""
+    decided = ("directory", "profile", "mkosi-args", "comment")
+    told = (row for row in CALLED if row.name not in decided)
+    return "".join(_handed(row) for row in told if row.name == "fail-on" or not row.is_of("comment"))
+
+
+def called_comment_with() -> str:
+    """What it hands to the job that comments."""
+    return "".join(_handed(row) for row in CALLED if row.is_of("comment"))
 
 
 def template_inputs(command: str | None = None) -> str:
@@ -87,6 +93,10 @@ def readme_outputs() -> str:
     """The table of outputs."""
     rows = (f"| `{row.name}` | {row.help} |\n" for row in OUTPUTS)
     return "| output | what it is |\n|---|---|\n" + "".join(rows)
+
+
+def _handed(row: Setting) -> str:
+    return f"{row.name}: ${{{{ inputs.{row.name} }}}}\n"
 
 
 def _of(command: str | None) -> Iterable[Setting]:

@@ -16,7 +16,11 @@ PLACES: Final[Mapping[str, Parts]] = {
         "outputs": blocks.action_outputs,
         "variables": blocks.action_variables,
     },
-    ".github/workflows/image.yml": {"inputs": blocks.called_inputs, "with": blocks.called_with},
+    ".github/workflows/image.yml": {
+        "inputs": blocks.called_inputs,
+        "with": blocks.called_with,
+        "comment-with": blocks.called_comment_with,
+    },
     "templates/verify.yml": {"inputs": blocks.template_inputs, "variables": blocks.template_variables},
     "templates/build.yml": {
         "inputs": partial(blocks.template_inputs, "build"),

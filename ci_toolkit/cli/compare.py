@@ -69,12 +69,14 @@ def command(
 
 
 def _compare(a: Path, b: Path, *, digests: bool, hashed: bool, environ: Mapping[str, str] | None) -> "Report":
-    from ci_toolkit.compare import explain, walk
-    from ci_toolkit.compare.facts import Facts
-    from ci_toolkit.reports.report import Report
+    from ci_toolkit.compare import walk
 
     look = _look(environ) if environ is not None else None
     comparison = walk.compare(a, b, digests=digests, hashed=hashed, look=look)
+    from ci_toolkit.compare import explain
+    from ci_toolkit.compare.facts import Facts
+    from ci_toolkit.reports.report import Report
+
     findings = explain.explain(comparison.differences, Facts())
     return Report(
         title=a.name if a.name == b.name else f"{a.name} and {b.name}",

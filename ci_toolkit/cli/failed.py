@@ -24,14 +24,13 @@ def tell(error: ToolkitError, asked: Wishes, environ: Mapping[str, str], console
 
     A report so that another job can post it, as for a fork's change. Raises UsageError where a setting is none.
     """
-    from ci_toolkit.reports import json
-
     who = post.poster(environ, console)
     report = _report(error, asked, who)
     try:
         place = directory(asked.output)
         place.mkdir(parents=True, exist_ok=True)
-        deliver.write_file(place / "report.json", json.render(report))
+        for name, kind in (("report.json", "json"), ("report.junit.xml", "junit")):
+            deliver.write_file(place / name, deliver.render(report, kind))
     except (OSError, ToolkitError):
         console.say("the report of the failure could not be written")
     wants_comment = settings.value("comment", environ) == "true"

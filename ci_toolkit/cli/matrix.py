@@ -17,7 +17,9 @@ from ci_toolkit.cli.options import Building, console_of, environ_of, from_settin
     help="A matrix for GitHub's jobs, or a child pipeline for GitLab [a list to read].",
 )
 @click.option("--architecture", metavar="LIST", help="Ask for each of these, joined by commas [as mkosi.conf has it].")
-@click.option("--template", metavar="PLACE", help="What GitLab's jobs include: an address, or /PATH in the project.")
+@click.option(
+    "--templates", metavar="PLACE", help="Where verify.yml and report.yml are for GitLab: an address, or /PATH."
+)
 @click.pass_obj
 def command(
     obj: dict[str, object],
@@ -25,7 +27,7 @@ def command(
     directory: Path | None,
     system: str | None,
     architecture: str | None,
-    template: str | None,
+    templates: str | None,
     mkosi_arguments: tuple[str, ...],
     **given: str | None,
 ) -> None:
@@ -41,6 +43,6 @@ def command(
         case "github":
             console.result(matrix.for_github(rows))
         case "gitlab":
-            console.result(matrix.for_gitlab(rows, template or matrix.TEMPLATE))
+            console.result(matrix.for_gitlab(rows, (templates or matrix.TEMPLATES).rstrip("/")))
         case _:
             console.result(matrix.lines(rows))

@@ -2,12 +2,15 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ci_toolkit.compare.scan import AT_ONCE, Scan, differing, scan, unequal
+from ci_toolkit.compare.scan import AT_ONCE, Scan, differing, unequal
+from ci_toolkit.compare.scanning import Scanning
 from ci_toolkit.compare.spans import Span, bounded
 from ci_toolkit.images.data import Data, Run
+from ci_toolkit.images.format import Same
+from ci_toolkit.images.limits import MIB
 
 _BLOCK_MIN: Final = 4096
 # Blocks grow with the image, so that no more than about this many have to be remembered.
@@ -15,12 +18,18 @@ _BLOCKS_MAX: Final = 1 << 20
 # Less than a scan reads, since these buffers are made for each pair of files.
 _READ_AT_ONCE: Final = 1 << 17
 _RECENT_MAX: Final = 1024
+# What is read to spare waiting, of one content and in all: most are smaller, as kernels are, or differ before.
+_LOOKED_AT: Final = 16 * MIB
+_LOOKED_AT_IN_ALL: Final = 64 * MIB
 
 
 class Changes:
     """The differing bytes of two images, found in one pass; `claim` takes away those that something explains.
 
     A byte beyond the end of the shorter image differs. `total` counts them all, `first` is the first one's offset.
+
+    The pass goes on in other processes, where there are any, until somebody asks for what only it can tell; from then
+    on its UnreadableError is raised by each question. To be closed.
     """
 
     def __init__(self, a: Data, b: Data) -> None:
@@ -30,10 +39,10 @@ class Changes:
         self._block = _BLOCK_MIN
         while self._size // self._block > _BLOCKS_MAX:
             self._block *= 2
-        found = scan(a, b, self._shared, self._block)
-        self._add_longer(found)
-        self._numbers, self._counts, self.first = found.numbers, found.counts, found.first
-        self.total = sum(self._counts)
+        # The numbers of the blocks that differ, and what is left to claim of each.
+        self._numbers, self._counts = array("Q"), array("Q")
+        self._total = 0
+        self._first: int | None = None
         # Of blocks that were claimed in part: where claimed spans begin and end, in turn. The bytes are read again
         # when they are claimed: to remember which of them differ would take as much memory as the images have.
         self._claimed: dict[int, list[int]] = {}
@@ -41,7 +50,32 @@ class Changes:
         self._recent: list[tuple[int, int]] = []
         # The next block, itself included, in which something is left: hostile containers claim the same bytes over
         # and over again.
-        self._following = array("Q", range(len(self._numbers) + 1))
+        self._following = array("Q")
+        self._may_look_at = _LOOKED_AT_IN_ALL
+        self._scanning: Scanning | None = Scanning(a, b, self._shared, self._block)
+        if not self._scanning.goes_on:
+            self._wait()
+
+    @property
+    def total(self) -> int:
+        self._wait()
+        return self._total
+
+    @property
+    def first(self) -> int | None:
+        self._wait()
+        return self._first
+
+    def any(self) -> bool:
+        """Tell whether any byte differs, as soon as that is known."""
+        if self._shared < self._size:
+            return True
+        return self._scanning.has_found() if self._scanning is not None else self._total > 0
+
+    def close(self) -> None:
+        """End what other processes still do."""
+        if self._scanning is not None:
+            self._scanning.close()
 
     def of(self, a: Data, b: Data) -> bool:
         """Tell whether two data lie in these very images."""
@@ -51,8 +85,25 @@ class Changes:
         """Tell whether DATA lies in one of these images."""
         return data.root is self._a.root or data.root is self._b.root
 
-    def differs(self, runs: Iterable[Run]) -> bool:
-        """Tell whether a byte in RUNS differs, whoever claimed it; no more is read than the blocks at their ends."""
+    def same(self, a: Data, b: Data) -> Same | None:
+        """Return what tells of a span whether it lies in no block that differs; None if A and B do not lie alike."""
+        if not self.of(a, b) or a.runs != b.runs or len(a.runs) != 1 or a.runs[0].offset is None:
+            return None
+        self._wait()
+        base, block, numbers = a.runs[0].offset, self._block, self._numbers
+
+        def same(offset: int, length: int) -> bool:
+            index = bisect_left(numbers, (base + offset) // block)
+            return index == len(numbers) or numbers[index] * block >= base + offset + length
+
+        return same
+
+    def differs(self, runs: Sequence[Run]) -> bool:
+        """Tell whether a byte in RUNS differs, whoever claimed it; hardly more is read than the blocks at the ends."""
+        soon = self._differs_soon(runs) if self._scanning is not None else None
+        if soon is not None:
+            return soon
+        self._wait()
         for run in runs:
             if run.offset is None:
                 continue
@@ -67,6 +118,7 @@ class Changes:
 
     def claim(self, runs: Iterable[Run]) -> int:
         """Return how many differing bytes lie in RUNS that nobody has claimed yet; from now on they are claimed."""
+        self._wait()
         return sum(self._claim(run.offset, run.offset + run.length) for run in runs if run.offset is not None)
 
     def recent(self, limit: int) -> tuple[Span, ...]:
@@ -79,6 +131,7 @@ class Changes:
 
     def left(self, runs: Iterable[Run]) -> list[Span]:
         """Return the spans (offset, length) of RUNS, in whole blocks, in which unclaimed differing bytes lie."""
+        self._wait()
         spans: list[Span] = []
         for run in runs:
             if run.offset is None:
@@ -93,6 +146,34 @@ class Changes:
                 else:
                     spans.append((low, high - low))
         return spans
+
+    def _wait(self) -> None:
+        """Wait for the end of the pass, unless it has come."""
+        if self._scanning is None:
+            return
+        found = self._scanning.result()
+        self._scanning = None
+        self._add_longer(found)
+        self._numbers, self._counts, self._first = found.numbers, found.counts, found.first
+        self._total = sum(found.counts)
+        self._following = array("Q", range(len(found.numbers) + 1))
+
+    def _differs_soon(self, runs: Sequence[Run]) -> bool | None:
+        """Tell whether RUNS differ without waiting for the pass; None if that would mean to read much."""
+        left = min(_LOOKED_AT, self._may_look_at)
+        for run in runs:
+            if run.offset is None:
+                continue
+            length = min(left, run.length)
+            if length <= 0 or run.offset + length > self._shared:
+                return None
+            left -= length
+            self._may_look_at -= length
+            if next(unequal(self._a, self._b, run.offset, run.offset + length), None) is not None:
+                return True
+            if length < run.length:
+                return None
+        return False
 
     def _add_longer(self, found: Scan) -> None:
         """Add what only the longer one has: it differs, whatever it is, need not be read, and may be one large hole."""

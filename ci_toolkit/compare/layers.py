@@ -1,17 +1,18 @@
 """Walk down two images at once: containers, their entries, the contents of these, and what lies round them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ci_toolkit.compare import disks, pairs
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.difference import Difference, Field, Value
 from ci_toolkit.compare.digests import Digests
+from ci_toolkit.compare.layer import Layer, below, claim, is_moved, record
 from ci_toolkit.compare.ledger import Ledger, Steps
 from ci_toolkit.compare.once import Once
 from ci_toolkit.compare.opening import Opener
-from ci_toolkit.compare.spans import gathered, relative, united
+from ci_toolkit.compare.spans import gathered, united
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data, Run, alone, joined
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind
@@ -22,23 +23,6 @@ from ci_toolkit.images.read import COMPRESSIONS, describe, identify
 
 _WITH_CONTENT: Final = frozenset({Kind.FILE, Kind.PARTITION, Kind.SECTION, Kind.STREAM, Kind.DISK})
 _SHELLS: Final = frozenset({Kind.PARTITION, Kind.DISK})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """One pair of containers and where it is.
-
-    `a` and `b` are the bytes of the containers, None for directories of this machine. `changes` are the outermost
-    images' differing bytes, None below an opened container: they were counted when its own content was seen to differ.
-    """
-
-    path: Steps
-    depth: int
-    one: Container
-    other: Container
-    a: Data | None = None
-    b: Data | None = None
-    changes: Changes | None = None
 
 
 class Walker:
@@ -79,7 +63,7 @@ class Walker:
         self._content((), a, b, layer.one.format, opened=True)
         self.containers(layer)
         if layer.one.format in COMPRESSIONS and len(self.ledger.found) > place + 1:
-            self.ledger.found[place] = replace(self.ledger.found[place], bytes=_claim(changes, a, b))
+            self.ledger.found[place] = replace(self.ledger.found[place], bytes=claim(changes, a, b))
         else:
             self._remainder(layer)
 
@@ -106,7 +90,7 @@ class Walker:
             self.ledger.map((layer.one, layer.a), (layer.other, layer.b), layer.changes)
         for side, container in (("first", layer.one), ("second", layer.other)):
             for path, reason in container.skipped:
-                self.ledger.skip(_below(layer.path, path), f"{side} image: {reason}")
+                self.ledger.skip(below(layer.path, path), f"{side} image: {reason}")
         self._facts(layer, layer.path, layer.one.facts, layer.other.facts)
         self._entries(layer)
         self._regions(layer)
@@ -160,11 +144,13 @@ class Walker:
             if self.ledger.is_cut():
                 return
             partner = after.get(key)
+            if partner is entry:
+                continue  # who read both has seen that they are equal
             if not self._is_paid(layer, entry, partner):
                 continue
             if partner is None:
                 self._presence(layer, entry, first=True)
-            elif self._entry(layer, entry, partner) and _moved(layer, entry, partner):
+            elif self._entry(layer, entry, partner) and is_moved(layer, entry, partner):
                 moved.append((entry, partner))
         for key, entry in after.items():
             if self.ledger.is_cut():
@@ -172,7 +158,7 @@ class Walker:
             if key not in before and self._is_paid(layer, entry, None):
                 self._presence(layer, entry, first=False)
         if moved:
-            changed = sum(_claim(layer.changes, x.data, y.data) for x, y in moved)
+            changed = sum(claim(layer.changes, x.data, y.data) for x, y in moved)
             self.ledger.add(
                 Difference(
                     path=layer.path, field=Field.LAYOUT, container=layer.one.format,
@@ -190,26 +176,26 @@ class Walker:
         try:
             self._once.pay(x.data, y.data if y is not None else None)
         except BeyondLimitError as error:
-            self.ledger.skip(_below(layer.path, x.path), error.message)
+            self.ledger.skip(below(layer.path, x.path), error.message)
             return False
         return True
 
     def _presence(self, layer: Layer, entry: Entry, *, first: bool) -> None:
-        changed = _claim(layer.changes, entry.data, None)
-        changed += self._record(layer, entry if first else None, None if first else entry)
+        changed = claim(layer.changes, entry.data, None)
+        changed += record(layer, entry if first else None, None if first else entry)
         kind = str(entry.kind)
         self.ledger.add(
             Difference(
-                path=_below(layer.path, entry.path), field=Field.PRESENCE, container=layer.one.format,
+                path=below(layer.path, entry.path), field=Field.PRESENCE, container=layer.one.format,
                 before=kind if first else None, after=None if first else kind, bytes=changed,
             )
         )  # fmt: skip
 
     def _entry(self, layer: Layer, x: Entry, y: Entry) -> bool:
         """Compare two entries of one name. Return whether their contents are equal."""
-        path = _below(layer.path, x.path)
+        path = below(layer.path, x.path)
         if x.kind is not y.kind:
-            changed = _claim(layer.changes, x.data, y.data) + self._record(layer, x, y)
+            changed = claim(layer.changes, x.data, y.data) + record(layer, x, y)
             self.ledger.add(
                 Difference(
                     path=path, field=Field.KIND, container=layer.one.format,
@@ -223,7 +209,7 @@ class Walker:
             if self.ledger.is_full(field):
                 continue
             # The first of them has what there is.
-            changed = 0 if is_claimed else self._record(layer, x, y)
+            changed = 0 if is_claimed else record(layer, x, y)
             is_claimed = True
             self.ledger.add(
                 Difference(
@@ -265,15 +251,15 @@ class Walker:
         if kind is Kind.PARTITION and not self._once.is_new(a, b):
             self.ledger.skip(path, "another partition of the same place was looked into")
             return
-        opened = self._opener.open(path, layer.depth + 1, a, b)
+        opened = self._opener.open(path, layer.depth + 1, a, b, layer.changes)
         if opened is None:
             self._content(path, a, b, layer.one.format, changes=layer.changes)
             return
         one, other = opened.one, opened.other
         is_shell = one.transparent and kind in _SHELLS
-        if not is_shell and kind is not Kind.STREAM:
-            self._content(path, a, b, layer.one.format, opened=True, changes=layer.changes)
-        below = Layer(
+        is_listed = not is_shell and kind is not Kind.STREAM
+        index = self._content(path, a, b, layer.one.format, opened=True) if is_listed else None
+        inner = Layer(
             path=path, depth=layer.depth + 1, one=one, other=other, a=a, b=b,
             changes=layer.changes if is_shell else None,
         )  # fmt: skip
@@ -285,9 +271,14 @@ class Walker:
                     before=one.format, after=other.format,
                 )
             )  # fmt: skip
-        self._opener.walk(path, opened, lambda: self.containers(below))
+        self._opener.walk(path, opened, lambda: self.containers(inner))
+        if is_listed:
+            # Not before: which bytes differ may be found out meanwhile.
+            changed = claim(layer.changes, a, b)
+            if index is not None:
+                self.ledger.claimed(index, changed)
         if is_shell:
-            self._remainder(below)
+            self._remainder(inner)
         elif len(self.ledger.found) == count:
             self._content(path, a, b, one.format, field=Field.REGION, name=one.remainder)
 
@@ -316,7 +307,7 @@ class Walker:
                 for container in (layer.one, layer.other)
             )
             if layer.changes is not None:
-                changed = _claim(layer.changes, a, b)
+                changed = claim(layer.changes, a, b)
                 if changed:
                     self._content(
                         layer.path, a, b, layer.one.format, field=Field.REGION, name=name, changed=changed
@@ -348,16 +339,19 @@ class Walker:
         opened: bool = False,
         changes: Changes | None = None,
         changed: int = 0,
-    ) -> None:
-        """Add a difference of two contents; `changes` are claimed for it, or `changed` were already."""
+    ) -> int | None:
+        """Add a difference of two contents; `changes` are claimed for it, or `changed` were already.
+
+        Return its index, None if no more are listed.
+        """
         if self.ledger.is_full(field):
-            _claim(changes, a, b)
-            return
-        self.ledger.add(
+            claim(changes, a, b)
+            return None
+        return self.ledger.add(
             Difference(
                 path=path, field=field, name=name, container=container, opened=opened,
                 before=self._keep(path, a), after=self._keep(path, b),
-                bytes=changed + _claim(changes, a, b), first_offset=self._first(a, b),
+                bytes=changed + claim(changes, a, b), first_offset=self._first(a, b),
             ),
             (a, b) if field is Field.CONTENT else None,
         )  # fmt: skip
@@ -374,36 +368,3 @@ class Walker:
             return self._once.first(a, b)
         except UnreadableError:
             return None
-
-    def _record(self, layer: Layer, x: Entry | None, y: Entry | None) -> int:
-        """Claim the bytes that hold the metadata of two entries."""
-        if layer.changes is None:
-            return 0
-        return sum(
-            layer.changes.claim(data.located(*entry.record))
-            for data, entry in ((layer.a, x), (layer.b, y))
-            if data is not None and entry is not None and entry.record is not None and sum(entry.record) <= data.size
-        )
-
-
-def _below(path: Steps, name: str) -> Steps:
-    return (*path, name) if name else path
-
-
-def _claim(changes: Changes | None, a: Data | None, b: Data | None) -> int:
-    if changes is None:
-        return 0
-    # Moved entries lie elsewhere on either side; directories are left to their container's regions, and so are
-    # contents that were taken out of another structure.
-    origins = [origin(data) for data in (a, b) if data is not None]
-    return sum(changes.claim(data.runs) for data in origins if changes.hold(data))
-
-
-def _moved(layer: Layer, x: Entry, y: Entry) -> bool:
-    """Tell whether two entries with equal contents differ in inode or, in a file system, in where they lie."""
-    if x.inode != y.inode:
-        return True
-    if not layer.one.placed or x.data is None or y.data is None or layer.a is None or layer.b is None:
-        return False
-    one, other = origin(x.data), origin(y.data)
-    return one.runs != other.runs and relative(layer.a, one) != relative(layer.b, other)

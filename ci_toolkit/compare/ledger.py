@@ -8,6 +8,7 @@ from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.comparison import Skipped
 from ci_toolkit.compare.difference import Difference, Field, Value
 from ci_toolkit.compare.parts import Disk, outline
+from ci_toolkit.compare.spans import Span
 from ci_toolkit.images.data import ClosedFile, Data, Root
 from ci_toolkit.images.entry import Container
 
@@ -63,16 +64,26 @@ class Ledger:
                 self.disks, self._changes = (disks[0], disks[1]), changes
                 changes.recent(1)  # of what was claimed before, no difference to come is made
 
-    def add(self, difference: Difference, content: tuple[Data, Data] | None = None) -> None:
+    def add(self, difference: Difference, content: tuple[Data, Data] | None = None) -> int | None:
+        """Add DIFFERENCE; return its index, None if no more are listed."""
         if self.is_full(difference.field):
-            return
+            return None
         self._times += difference.field is Field.MTIME
         self._text -= _length(difference.path) + _length(difference.before) + _length(difference.after)
         if content is not None and self._keep_contents:
             self._keep(content)
-        limit = _SPANS if len(self.found) < _SPANS_WANTED else 1
-        spans = self._changes.recent(limit) if self._changes else ()
+        spans = self._recent(len(self.found))
         self.found.append(replace(difference, spans=spans) if spans else difference)
+        return len(self.found) - 1
+
+    def claimed(self, index: int, count: int) -> None:
+        """Enter that COUNT bytes were claimed for a difference after it was added."""
+        found = self.found[index]
+        self.found[index] = replace(found, bytes=count, spans=(*found.spans, *self._recent(index)))
+
+    def _recent(self, index: int) -> tuple[Span, ...]:
+        """Return where the bytes lie that were claimed for the difference at INDEX."""
+        return self._changes.recent(_SPANS if index < _SPANS_WANTED else 1) if self._changes else ()
 
     def _keep(self, content: tuple[Data, Data]) -> None:
         """Keep CONTENT of the next difference, unless too many files without a name would stay open for it."""

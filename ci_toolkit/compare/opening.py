@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_toolkit.compare import disks
-from ci_toolkit.compare.bytes import first_difference
+from ci_toolkit.compare.bytes import Changes, first_difference
 from ci_toolkit.compare.ledger import Ledger, Mark, Steps
 from ci_toolkit.compare.streams import without_common_parts
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.archives import spool_pair
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container
-from ci_toolkit.images.format import Format
+from ci_toolkit.images.format import Format, Same
 from ci_toolkit.images.limits import KIB, BeyondLimitError, Budget
 from ci_toolkit.images.read import COMPRESSIONS, identify
 
@@ -52,8 +53,8 @@ class Opener:
         self._ledger = ledger
         self._told: deque[Told] = deque(maxlen=_REMEMBERED)
 
-    def open(self, path: Steps, depth: int, a: Data, b: Data) -> Opened | None:
-        """Open both contents, or say why not, if they are containers of one format."""
+    def open(self, path: Steps, depth: int, a: Data, b: Data, changes: Changes | None) -> Opened | None:
+        """Open both contents, or say why not, if they are containers of one format; CHANGES are those of the images."""
         try:
             first = identify(a)
             second = identify(b) if first is not None else None
@@ -66,7 +67,10 @@ class Opener:
                 raise BeyondLimitError(f"containers lie more than {self._budget.limits.depth} deep in each other")
             # Partitions overlap in hostile tables, and each may hold such a table again.
             self._budget.read(disks.held(a) + disks.held(b))
-            return self._read(first, second, a, b)
+            if first.name not in COMPRESSIONS:
+                one, other = first.read_both(a, b, _same(first, a, b, changes), self._budget)
+                return Opened(one=one, other=other, a=a, b=b)
+            return self._unpacked(first, second, a, b)
         except UnreadableError as error:
             self._ledger.skip(path, error.message)
             return None
@@ -82,15 +86,16 @@ class Opener:
         if opened.one.format in COMPRESSIONS and min(opened.a.size, opened.b.size) >= _SMALLEST:
             self._told.append(Told(a=opened.a, b=opened.b, path=path, begin=begin, end=self._ledger.mark()))
 
-    def _read(self, one: Format, other: Format, a: Data, b: Data) -> Opened:
-        if one.name not in COMPRESSIONS:
-            return Opened(one=one.read(a, self._budget), other=other.read(b, self._budget), a=a, b=b)
+    def _unpacked(self, one: Format, other: Format, a: Data, b: Data) -> Opened:
         if one.name == other.name == "zstd":
             a, b = without_common_parts(a, b, self._budget)
         for told in self._told:
             if self._is_same(a, told.a) and self._is_same(b, told.b):
                 empty = Container(format=one.name, entries=()), Container(format=other.name, entries=())
                 return Opened(one=empty[0], other=empty[1], a=a, b=b, told=told)
+        if one is other and one.pair:
+            before, after = one.read_both(a, b, None, self._budget)
+            return Opened(one=before, other=after, a=a, b=b)
         # Decompressors let other threads run.
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(one.read, a, self._budget)
@@ -102,3 +107,10 @@ class Opener:
             return False
         self._budget.read(a.size + b.size)
         return first_difference(a, b) is None
+
+
+def _same(known: Format, a: Data, b: Data, changes: Changes | None) -> Same | None:
+    """Return what tells of a span whether A and B have the same bytes in it, if a reader of KNOWN asks for it."""
+    if not known.pair:
+        return None  # to find it out may mean to wait
+    return changes.same(a, b) if changes is not None else spool_pair.same(a, b)

@@ -1,25 +1,20 @@
-"""One pass over two images, on several processors: which blocks differ, and in how many bytes."""
+"""One pass over two images: which blocks differ, and in how many bytes."""
 
 import errno
 import os
-import signal
-import threading
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from functools import lru_cache
+from operator import itemgetter
+from typing import Final
 
 from ci_toolkit.images.data import Data, Nested, OpenFile, Root
-from ci_toolkit.images.limits import MIB
 
 # Read into buffers that are used again and again: fresh memory would cost more than the comparison.
 AT_ONCE: Final = 1 << 18
 _SMALL: Final = 4096
-# Each process takes every n-th stripe, as what differs is mostly all in one place.
-_STRIPE: Final = 16 * MIB
-_WORKERS_MAX: Final = 4
-_WORTH_A_WORKER: Final = 64 * MIB
-_NONE: Final = 1 << 63
 
 
 @dataclass(slots=True)
@@ -41,113 +36,57 @@ class Scan:
             self.counts.append(count)
 
 
-def scan(a: Data, b: Data, end: int, block: int, workers: int | None = None) -> Scan:
-    """Compare the bytes before END; WORKERS is how many processes do, by default as many as help.
+def scan(a: Data, b: Data, spans: Iterable[tuple[int, int]], block: int) -> Scan:
+    """Compare the bytes between begin and end of each of SPANS, which ascend and, but for the last, end with a block.
 
-    BLOCK is a power of two between 4 KiB and 16 MiB. Raises UnreadableError.
+    BLOCK is a power of two, 4 KiB or more. Raises UnreadableError.
     """
-    workers = _worth(a, b, end) if workers is None else workers
-    children = [_Child(a, b, end, block, (number, workers)) for number in range(1, workers)]
-    try:
-        own = _stripes(a, b, end, block, (0, workers))
-        # A child that failed met what we meet again, and can say: a file that ends early.
-        others = [child.result() or _stripes(a, b, end, block, child.share) for child in children]
-    finally:
-        for child in children:
-            child.close()
-    return _merged([own, *others]) if others else own
-
-
-def _worth(a: Data, b: Data, end: int) -> int:
-    """Return how many processes are worth it; one where forking is not safe, or two would share one position."""
-    plain = isinstance(a.root, OpenFile) and isinstance(b.root, OpenFile)
-    if not plain or threading.active_count() > 1:
-        return 1
-    return max(1, min(_WORKERS_MAX, len(os.sched_getaffinity(0)), end // _WORTH_A_WORKER))
-
-
-def _stripes(a: Data, b: Data, end: int, block: int, share: tuple[int, int]) -> Scan:
-    """Scan every n-th stripe, from one on that SHARE names: (which, n)."""
     found = Scan()
-    first, workers = share
-    stripe = max(_STRIPE, block) if workers > 1 else max(end, 1)
     step = min(block, AT_ONCE)
-    for begin in range(first * stripe, end, workers * stripe):
-        for offset, one, other in unequal(a, b, begin, min(begin + stripe, end)):
+    for begin, end in spans:
+        for offset, one, other in unequal(a, b, begin, end):
             for start in range(0, len(one), step):
                 x, y = one[start : start + step], other[start : start + step]
                 if x != y:
-                    mask = differing(x, y)
-                    place = offset + start + len(mask) - len(mask.lstrip(b"\0"))
-                    found.add(place // block, place, len(mask) - mask.count(0))
+                    place = offset + start
+                    if found.first is None:
+                        mask = differing(x, y)
+                        found.first = place + len(mask) - len(mask.lstrip(b"\0"))
+                    found.add(place // block, place, count_differing(x, y))
     return found
 
 
-def _merged(scans: list[Scan]) -> Scan:
-    pairs = [pair for scan in scans for pair in zip(scan.numbers, scan.counts, strict=True)]
-    pairs.sort()  # rows that ascend are merged, not sorted
-    firsts = [scan.first for scan in scans if scan.first is not None]
-    return Scan(
-        numbers=array("Q", (number for number, _ in pairs)),
-        counts=array("Q", (count for _, count in pairs)),
-        first=min(firsts, default=None),
-    )
+def merged(scans: Iterable[Scan], blocks: int) -> Scan:
+    """Return what several scans have found, of which each has seen other stripes of so many BLOCKS, as one."""
+    rows: list[tuple[int, Scan, slice]] = []
+    result = Scan()
+    for found in scans:
+        if found.first is not None:
+            result.first = found.first if result.first is None else min(result.first, found.first)
+        start = 0
+        while start < len(found.numbers):
+            stripe = found.numbers[start] // blocks
+            end = bisect_left(found.numbers, (stripe + 1) * blocks, start)
+            rows.append((stripe, found, slice(start, end)))
+            start = end
+    for _, found, row in sorted(rows, key=itemgetter(0)):
+        result.numbers.extend(found.numbers[row])
+        result.counts.extend(found.counts[row])
+    return result
 
 
-class _Child:
-    """A copy of this process that scans its SHARE, and writes what it found into a pipe."""
-
-    def __init__(self, a: Data, b: Data, end: int, block: int, share: tuple[int, int]) -> None:
-        self.share = share
-        reading, writing = os.pipe()
-        self._pipe = os.fdopen(reading, "rb")
-        try:
-            self._pid = os.fork()
-        except OSError:  # too many processes: the pipe stays empty
-            self._pid = -1
-        if self._pid == 0:
-            code = 1
-            try:
-                with os.fdopen(writing, "wb") as pipe:
-                    _write(pipe, _stripes(a, b, end, block, share))
-                code = 0
-            except BaseException:
-                pass
-            finally:
-                os._exit(code)
-        os.close(writing)
-
-    def result(self) -> Scan | None:
-        """Wait for what was found; None where the process failed."""
-        found = _read(self._pipe)
-        if self._pid > 0:
-            _, status = os.waitpid(self._pid, 0)
-            self._pid = -1
-            return found if status == 0 else None
-        return None
-
-    def close(self) -> None:
-        """End the process, if it was not waited for."""
-        self._pipe.close()
-        if self._pid > 0:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+def count_differing(x: bytes, y: bytes) -> int:
+    """Return in how many bytes two contents of one length differ."""
+    # As one number, and not one bit of it for each byte: what carries into a byte's highest bit was not zero below it.
+    unequal_bits = int.from_bytes(x, "little") ^ int.from_bytes(y, "little")
+    below, highest = _bits(len(x))
+    return (((unequal_bits & below) + below | unequal_bits) & highest).bit_count()
 
 
-def _write(pipe: BinaryIO, found: Scan) -> None:
-    header = array("Q", (len(found.numbers), _NONE if found.first is None else found.first))
-    for part in (header, found.numbers, found.counts):
-        pipe.write(part.tobytes())
-
-
-def _read(pipe: BinaryIO) -> Scan | None:
-    raw = array("Q")
-    content = pipe.read()
-    raw.frombytes(content[: len(content) // raw.itemsize * raw.itemsize])
-    if len(raw) < 2 or len(raw) != 2 + 2 * raw[0]:
-        return None
-    count = raw[0]
-    return Scan(numbers=raw[2 : 2 + count], counts=raw[2 + count :], first=None if raw[1] == _NONE else raw[1])
+@lru_cache(maxsize=4)
+def _bits(length: int) -> tuple[int, int]:
+    """Return for each byte of LENGTH ones in all bits but the highest, and in the highest."""
+    return int.from_bytes(b"\x7f" * length, "little"), int.from_bytes(b"\x80" * length, "little")
 
 
 def differing(x: bytes, y: bytes) -> bytes:

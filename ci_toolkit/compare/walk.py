@@ -5,7 +5,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
 
@@ -65,14 +65,15 @@ def compare(
 def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bool) -> Comparison:
     stop = Event()
     # Digests are made beside the walk: hashing lets other threads run.
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, ExitStack() as pending:
         try:
             same = _is_same(one, other)
             first = pool.submit(digest, one, stop) if digests else None
             second = pool.submit(digest, other, stop) if digests and not same else first
-            changes = None if same else Changes(one, other)
-            if changes is not None and changes.total:
+            changes = None if same else pending.enter_context(closing(Changes(one, other)))
+            if changes is not None and changes.any():
                 walker.images(one, other, changes, (str(a), str(b)))
+            total, first_offset = (changes.total, changes.first) if changes is not None else (0, None)
             sha256 = [found.result() if found else None for found in (first, second)]
             sides = _side(a, one, sha256[0]), _side(b, other, sha256[1])
         except UnreadableError as error:
@@ -81,11 +82,11 @@ def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bo
             stop.set()  # after an error or an interrupt, the pool would wait for digests that nobody reads
     walker.settle()
     return Comparison(
-        verdict=Verdict.DIFFERENT if changes is not None and changes.total else Verdict.IDENTICAL,
+        verdict=Verdict.DIFFERENT if total else Verdict.IDENTICAL,
         a=sides[0],
         b=sides[1],
-        differing_bytes=changes.total if changes is not None else 0,
-        first_offset=changes.first if changes is not None else None,
+        differing_bytes=total,
+        first_offset=first_offset,
         differences=tuple(walker.ledger.found),
         skipped=tuple(walker.ledger.skipped),
         truncated=walker.ledger.truncated,

@@ -11,6 +11,8 @@ from ci_toolkit.images.entry import Container
 from ci_toolkit.images.limits import Budget
 
 Test = Callable[[Data], bool]
+# Tells for certain whether two data have the same bytes in a span (offset, length); False where it is not known.
+Same = Callable[[int, int], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Format:
     module: str
     recogniser: str = "recognise"
     reader: str = "read"
+    pair: str = ""
 
     def recognise(self, data: Data) -> bool:
         """Tell whether DATA is of this kind. Raises UnreadableError where it cannot be read."""
@@ -38,13 +41,25 @@ class Format:
         assert isinstance(container, Container)
         return container
 
+    def read_both(self, a: Data, b: Data, same: Same | None, budget: Budget) -> tuple[Container, Container]:
+        """Open A and B; entries that both share are equal, and need not be complete. Raises as `read` does."""
+        if not self.pair:
+            return self.read(a, budget), self.read(b, budget)
+        one, other = _loaded(self.pair).read(a, b, same, budget)
+        assert isinstance(one, Container) and isinstance(other, Container)
+        return one, other
+
     def load(self) -> ModuleType:
         """Load the module, or return it where it is loaded."""
-        return import_module(f"ci_toolkit.images.{self.module}")
+        return _loaded(self.module)
 
     def _function(self, name: str) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(self.load(), name)
         return function
+
+
+def _loaded(module: str) -> ModuleType:
+    return import_module(f"ci_toolkit.images.{module}")
 
 
 def has(*signs: bytes, at: int = 0) -> Test:

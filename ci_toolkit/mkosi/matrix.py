@@ -87,7 +87,8 @@ def rows(answers: Iterable[tuple[Question, ImageConfig]]) -> tuple[Row, ...]:
         title = question.directory.name or image.image_id or image.output
         more = ", ".join(filter(None, (question.profile, question.architecture)))
         name = f"{title} ({more})" if more else title
-        artifact = _own(_safe(f"{title}-{question.profile}-{image.architecture}"), taken)
+        place = title if question.directory.is_absolute() or not question.directory.name else question.directory
+        artifact = _own(_safe(f"{place}-{question.profile}-{image.architecture}"), taken)
         found.append(
             Row(
                 name=name,

@@ -39,10 +39,10 @@ def render(report: Report) -> str:
     seconds = f"{sum(build.seconds for build in report.builds):.3f}"
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0", "time": seconds}
     root = ElementTree.Element("testsuites", {"name": "ci-toolkit", **counts})
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _plain(report.title), **counts, "skipped": "0"})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _plain(_named(report)), **counts, "skipped": "0"})
     for case in cases:
         element = ElementTree.SubElement(
-            suite, "testcase", {"classname": _plain(report.title), "name": _plain(case.name), "time": "0"}
+            suite, "testcase", {"classname": _plain(_named(report)), "name": _plain(case.name), "time": "0"}
         )
         if case.message:
             failure = ElementTree.SubElement(
@@ -54,10 +54,16 @@ def render(report: Report) -> str:
 
 
 def _images(report: Report) -> Iterator[_Case]:
-    """A test for each file that was built, or for the image as a whole where nothing was built here."""
+    """A test for each file that was built, or for the image as a whole where nothing was built here, or could be."""
+    if report.failure is not None:
+        said = report.failure.message
+        yield _Case(
+            name=_named(report), message=said.partition("\n")[0], details=f"{said}\n{report.failure.hint or ''}"
+        )
+        return
     if len(report.builds) < 2:
         different = report.verdict is Verdict.DIFFERENT
-        yield _Case(name=report.title, message="the two differ" if different else "", details=_causes(report))
+        yield _Case(name=_named(report), message="the two differ" if different else "", details=_causes(report))
         return
     first, second = (_digests(build) for build in report.builds[:2])
     for name in sorted(first | second):
@@ -68,6 +74,10 @@ def _images(report: Report) -> Iterator[_Case]:
             yield _Case(name=name, message=f"only the {'second' if before is None else 'first'} build left it")
         else:
             yield _Case(name=name, message=f"{before} and {after}", details=_causes(report))
+
+
+def _named(report: Report) -> str:
+    return f"{report.title} ({report.variant})" if report.variant else report.title
 
 
 def _partitions(report: Report) -> Iterator[_Case]:

@@ -375,7 +375,7 @@ def test_on_gitlab_the_matrix_is_a_child_pipeline_in_a_file(
     monkeypatch.chdir(tmp_path)
     call = on_gitlab(tmp_path, gitlab, CI_TOOLKIT_COMMAND="matrix")
     assert call("action") == ExitCode.FINE
-    (job,) = json.loads((tmp_path / CHILD_PIPELINE).read_text(encoding="utf-8"))["include"]
+    job, _ = json.loads((tmp_path / CHILD_PIPELINE).read_text(encoding="utf-8"))["include"]
     assert job["inputs"]["directory"] == str(tmp_path / "images")
 
 

@@ -38,12 +38,12 @@ def test_every_definition_and_profile_is_a_row_for_github(tmp_path: Path, use: U
     ]
 
 
-def test_gitlab_gets_the_template_that_was_asked_for(tmp_path: Path, use: Use) -> None:
+def test_gitlab_gets_the_templates_that_were_asked_for(tmp_path: Path, use: Use) -> None:
     use(FakeRunner(lambda _: ""))
     call = defined(tmp_path)
-    call("matrix", str(tmp_path / "images"), "--for", "gitlab", "--template", "/ci/verify.yml", "--profile", "server")
-    (job,) = yaml.safe_load(call.shown)["include"]
-    assert job["local"] == "/ci/verify.yml"
+    call("matrix", str(tmp_path / "images"), "--for", "gitlab", "--templates", "/ci/", "--profile", "server")
+    job, report = yaml.safe_load(call.shown)["include"]
+    assert (job["local"], report["local"]) == ("/ci/verify.yml", "/ci/report.yml")
     assert job["inputs"]["profile"] == "server"
 
 

@@ -1,34 +1,22 @@
 """Differing bytes, against cmp and against a model that looks at one byte after the other."""
 
-import os
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from truths import cmp, sparse
+from truths import cmp, opened, sparse
 
 from ci_toolkit.compare.bytes import Changes, first_difference
 from ci_toolkit.compare.scan import differing
-from ci_toolkit.images.data import Data, Memory, OpenFile, Run, stored, whole
+from ci_toolkit.images.data import Data, Memory, Run, stored, whole
 
 BLOCK = 4096
 KIB, MIB = 1 << 10, 1 << 20
 NOISE = bytes(range(1, 256)) * 4113
-
-
-@contextmanager
-def opened(*paths: Path) -> Iterator[list[Data]]:
-    descriptors = [os.open(path, os.O_RDONLY) for path in paths]
-    try:
-        yield [whole(OpenFile(fd, path.stat().st_size)) for fd, path in zip(descriptors, paths, strict=True)]
-    finally:
-        for fd in descriptors:
-            os.close(fd)
 
 
 Make = Callable[[Path], Path]

@@ -78,7 +78,7 @@ def test_the_lines_for_a_runner_are_toml_and_give_no_privilege() -> None:
 def test_the_matrix_that_is_shown_is_one_that_is_made(text: str) -> None:
     row = Row(
         name="debian (server)",
-        artifact="debian-server-x86-64",
+        artifact="images-debian-server-x86-64",
         directory="images/debian",
         profile="server",
         architecture="x86-64",

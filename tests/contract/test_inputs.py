@@ -128,13 +128,26 @@ def test_the_reusable_workflow_takes_what_verify_reads_but_for_the_token() -> No
     } == CALLED_INPUTS
 
 
+def handed(job: str) -> set[str]:
+    """The inputs of the reusable workflow that JOB hands to the action under their own names."""
+    given = CALLED["jobs"][job]["steps"][-1]["with"]
+    return {name for name, value in given.items() if value == f"${{{{ inputs.{name} }}}}"}
+
+
 def test_every_input_of_the_reusable_workflow_reaches_the_action() -> None:
-    verify = CALLED["jobs"]["verify"]["steps"][-1]["with"]
-    handed = {name for step in (verify,) for name, value in step.items() if f"inputs.{name}" in value}
-    decided = {"directory", "profile"}  # by the matrix, which got them
-    assert handed == set(CALLED_INPUTS) - decided
-    asked = CALLED["jobs"]["matrix"]["steps"][-1]["with"]
-    assert {name for name, value in asked.items() if value == f"${{{{ inputs.{name} }}}}"} >= decided
+    by_the_matrix, by_a_job = {"directory", "profile", "mkosi-args"}, {"comment"}
+    assert handed("verify") | handed("comment") == set(CALLED_INPUTS) - by_the_matrix - by_a_job
+    assert handed("matrix") >= by_the_matrix
+    assert "inputs.comment == 'true'" in CALLED["jobs"]["comment"]["if"]
+
+
+def test_no_job_that_builds_may_write() -> None:
+    writing = {name for name, job in CALLED["jobs"].items() if "write" in job["permissions"].values()}
+    assert writing == {"comment"}
+    steps = CALLED["jobs"]["comment"]["steps"]
+    assert [step["uses"].partition("@")[0] for step in steps] == ["actions/download-artifact", "archlinux/mkosi-action"]
+    for job in ("matrix", "verify"):
+        assert "token" not in CALLED["jobs"][job]["steps"][-1]["with"]
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -184,7 +197,9 @@ def test_the_jobs_keep_the_reports_that_the_toolkit_writes() -> None:
     place = "$[[ inputs.output ]]"
     metrics = {"dotenv": f"{place}/{DOTENV}", "metrics": f"{place}/report.metrics.txt"}
     assert job_of("build")["artifacts"]["reports"] == metrics
-    assert job_of("verify")["artifacts"]["reports"] == metrics | {"junit": f"{place}/report.junit.xml"}
+    assert job_of("verify")["artifacts"]["reports"] == metrics | {
+        "junit": [f"{place}/report.junit.xml", f"{place}.failed/report.junit.xml"]
+    }
 
 
 def test_the_job_keeps_the_child_pipeline_that_the_toolkit_writes() -> None:

@@ -3,24 +3,44 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bench import PATH
 
+from ci_toolkit.images.data import Data, OpenFile, whole
+
 
 def cmp(a: Path, b: Path) -> tuple[int, int | None]:
     """Count, by `cmp --verbose`, the positions that differ and those that one file has alone; and the first of all."""
+    places = unequal_places(a, b)
+    sizes = a.stat().st_size, b.stat().st_size
+    beyond = abs(sizes[0] - sizes[1])
+    first = places[0] if places else min(sizes) if beyond else None
+    return len(places) + beyond, first
+
+
+def unequal_places(a: Path, b: Path) -> list[int]:
+    """List, by `cmp --verbose`, the offsets at which two files differ, up to the end of the shorter one."""
     program = shutil.which("cmp", path=PATH)
     if program is None:
         pytest.skip("cmp is not installed")
     told = subprocess.run([program, "--verbose", a, b], capture_output=True, check=False, env={"LC_ALL": "C"})
     assert told.returncode in (0, 1), told.stderr
-    lines = told.stdout.splitlines()
-    sizes = a.stat().st_size, b.stat().st_size
-    beyond = abs(sizes[0] - sizes[1])
-    first = int(lines[0].split()[0]) - 1 if lines else min(sizes) if beyond else None
-    return len(lines) + beyond, first
+    return [int(line.split()[0]) - 1 for line in told.stdout.splitlines()]
+
+
+@contextmanager
+def opened(*paths: Path) -> Iterator[list[Data]]:
+    """Open files for as long as the context lasts."""
+    descriptors = [os.open(path, os.O_RDONLY) for path in paths]
+    try:
+        yield [whole(OpenFile(fd, path.stat().st_size)) for fd, path in zip(descriptors, paths, strict=True)]
+    finally:
+        for fd in descriptors:
+            os.close(fd)
 
 
 def sparse(path: Path, size: int, *pieces: tuple[int, bytes]) -> Path:

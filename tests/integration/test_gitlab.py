@@ -200,8 +200,8 @@ def test_a_child_pipeline_has_a_job_for_each_row_of_the_matrix(gitlab_ci_local: 
         Row(name=name, artifact=f"{name}-x86-64", directory=f"images/{name}", profile="", architecture="", arguments=())
         for name in ("debian", "arch")
     )
-    pipeline = matrix.for_gitlab(rows, "/ci/verify.yml")
-    small.write(tmp_path, {".gitlab-ci.yml": pipeline, "ci/verify.yml": template("verify")})
+    templates = {f"ci/{name}.yml": template(name) for name in ("verify", "report")}
+    small.write(tmp_path, {".gitlab-ci.yml": matrix.for_gitlab(rows, "/ci"), **templates})
     small.commit(tmp_path)
     completed = subprocess.run(
         (gitlab_ci_local, "--list-json", "--variable", "CI_PIPELINE_SOURCE=parent_pipeline"),
@@ -213,4 +213,10 @@ def test_a_child_pipeline_has_a_job_for_each_row_of_the_matrix(gitlab_ci_local: 
     )
     assert completed.returncode == 0, completed.stdout + completed.stderr
     listed = json.loads(completed.stdout[completed.stdout.index("\n[") :])
-    assert {job["name"]: job["when"] for job in listed} == {"debian-x86-64": "on_success", "arch-x86-64": "on_success"}
+    assert {job["name"]: job["when"] for job in listed} == {
+        "debian-x86-64": "on_success",
+        "arch-x86-64": "on_success",
+        "report-image": "always",
+    }
+    (needs,) = (job["needs"] for job in listed if job["name"] == "report-image")
+    assert [need["job"] for need in needs] == ["debian-x86-64", "arch-x86-64"]

@@ -71,7 +71,7 @@ def test_profiles_that_are_asked_for_are_taken_where_they_are(tmp_path: Path) ->
 def test_a_row_says_what_to_build_and_how_to_call_it() -> None:
     asked = Question(directory=Path("images/debian"), profile="server", architecture="arm64")
     (row,) = matrix.rows([(asked, image(Architecture="arm64"))])
-    assert (row.name, row.artifact) == ("debian (server, arm64)", "debian-server-arm64")
+    assert (row.name, row.artifact) == ("debian (server, arm64)", "images-debian-server-arm64")
     assert (row.directory, row.profile, row.architecture) == ("images/debian", "server", "arm64")
     assert row.arguments == ("--architecture=arm64",)
 
@@ -83,7 +83,7 @@ def test_what_leaves_no_image_has_no_row() -> None:
 def test_the_directory_itself_is_called_as_its_image() -> None:
     (row,) = matrix.rows([(Question(directory=Path()), image(ImageId="cloud"))])
     assert row.name == "cloud"
-    assert row.directory == "."
+    assert (row.directory, row.artifact) == (".", "cloud-x86-64")
 
 
 def test_every_artifact_has_a_name_of_its_own_that_every_system_takes() -> None:

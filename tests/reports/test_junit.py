@@ -11,7 +11,7 @@ from bootstrap import test_runs
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.reports import junit
-from ci_toolkit.reports.report import Report
+from ci_toolkit.reports.report import Failure, Report
 
 
 def cases(report: Report) -> dict[str, ET.Element]:
@@ -70,6 +70,18 @@ def test_two_given_images_are_one_test() -> None:
     report = replace(sample_reports.identical(), builds=(), title="a and b")
     assert (list(cases(report)), failed(report)) == (["a and b"], [])
     assert failed(replace(report, verdict=Verdict.DIFFERENT)) == ["a and b"]
+
+
+def test_an_image_that_could_not_be_built_is_a_test_that_fails() -> None:
+    failure = Failure(exit_code=4, message="mkosi failed with exit code 1\n\x1b[31mlast words", hint="Look there.")
+    report = replace(
+        sample_reports.identical(), title="images", variant="arm64", verdict=Verdict.FAILED, failure=failure, builds=()
+    )
+    assert failed(report) == ["images (arm64)"]
+    found = cases(report)["images (arm64)"].find("failure")
+    assert found is not None
+    assert found.attrib["message"] == "mkosi failed with exit code 1"
+    assert (found.text or "").splitlines()[1:] == ["\ufffd[31mlast words", "Look there."]
 
 
 @pytest.mark.parametrize("make", [sample_reports.leaky, sample_reports.identical])

@@ -11,7 +11,7 @@ import zstandard
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives import zstd_frames
 from ci_toolkit.images.archives.padding import zeros
-from ci_toolkit.images.archives.spool import spooled
+from ci_toolkit.images.archives.spool import Spool, spooled
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Fact, Kind
 from ci_toolkit.images.limits import GIB, Budget
@@ -94,14 +94,14 @@ def is_bzip2(data: Data) -> bool:
     return head[:3] == BZIP2 and head[3:4].isdigit() and head[4:] in (b"1AY&SY", b"\x17rE8P\x90")
 
 
-def read_zstd(data: Data, budget: Budget) -> Container:
-    """Decompress all frames in a row. Raises UnreadableError for a damaged or cut stream."""
+def read_zstd(data: Data, budget: Budget, spool: Spool | None = None) -> Container:
+    """Decompress all frames in a row, into SPOOL if given. Raises UnreadableError for a damaged or cut stream."""
     frames, end = _frames(data, budget)
     reader = zstandard.ZstdDecompressor(max_window_size=budget.limits.window).stream_reader(
         frames.open(), read_size=CHUNK, read_across_frames=True
     )
     try:
-        payload = spooled(iter(lambda: reader.read(CHUNK), b""), budget)
+        payload = spooled(iter(lambda: reader.read(CHUNK), b""), budget, spool)
     except zstandard.ZstdError as error:
         raise UnreadableError(f"the zstd stream is damaged: {error}") from error
     return container("zstd", data, payload, end, ())

@@ -1,6 +1,7 @@
 """cpio archives of the new and the old ASCII form and of the binary one, several in a row included, as in initrds."""
 
 import struct
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
@@ -48,6 +49,14 @@ class _Member(NamedTuple):
     end: int
 
 
+class Known(NamedTuple):
+    """An entry, and where its header begins and the next one may."""
+
+    entry: Entry
+    start: int
+    end: int
+
+
 def recognise(data: Data) -> bool:
     return _begins(data, 0)
 
@@ -57,12 +66,31 @@ def read(data: Data, budget: Budget) -> Container:
 
     Raises UnreadableError for an archive that is damaged or cut.
     """
+    return read_beside(data, budget, lambda _position: None, lambda _known: None)
+
+
+def read_beside(
+    data: Data, budget: Budget, known: Callable[[int], Known | None], note: Callable[[Known], None]
+) -> Container:
+    """Read all members as `read` does, but for those that are KNOWN to begin at a position; NOTE what may be known.
+
+    Of a hard link more is to be known than lies in its own bytes, and of a trailer what follows it.
+    """
     entries: list[Entry] = []
     links = _Links()
     ahead = Ahead(data)
     position = 0
     rest = data.size
     while True:
+        again = known(position)
+        if again is not None:
+            budget.member(again.entry.path)
+            if again.entry.kind is Kind.SYMLINK:
+                budget.attribute(again.entry.size)
+            entries.append(again.entry)
+            position = again.end
+            continue
+        start = position
         member = _member(ahead, data.size, position)
         position = member.end
         # Trailers too: there may be millions of archives with nothing in them.
@@ -71,6 +99,8 @@ def read(data: Data, budget: Budget) -> Container:
             entry = _entry(data, member, budget)
             if member.links > 1 and entry.kind is Kind.FILE:
                 links.note(len(entries), member, entry)
+            else:
+                note(Known(entry, start, member.end))
             entries.append(entry)
             continue
         # Inode numbers begin anew with each archive.

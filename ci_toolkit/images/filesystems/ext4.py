@@ -1,7 +1,7 @@
 """ext2, ext3 and ext4: every name with its inode, the runs of its content, and the bookkeeping round them."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
@@ -16,7 +16,7 @@ from ci_toolkit.images.limits import Budget
 
 recognise = ext4_superblock.recognise
 
-_ROOT: Final = 2
+ROOT: Final = 2
 _NAME: Final = struct.Struct("<IHBB")
 # A directory larger than this would be a hostile one.
 _DIRECTORY_MAX: Final = 1 << 25
@@ -29,23 +29,11 @@ def read(data: Data, budget: Budget) -> Container:
 
     Raises UnreadableError when the superblock or the group descriptors cannot be believed, or the image is cut.
     """
-    system = _FileSystem(data, budget)
-    entries = tuple(system.walk())
-    return Container(
-        format="ext4",
-        entries=entries,
-        facts=ext4_superblock.facts(system.superblock),
-        regions=ext4_regions.regions(
-            data, system.superblock, system.groups, system.directories, system.special_files(), system.map_blocks()
-        ),
-        remainder="free space",
-        transparent=True,
-        placed=True,
-        skipped=tuple(system.skipped),
-    )
+    system = FileSystem(data, budget)
+    return system.container(system.walk(system.visit))
 
 
-class _FileSystem:
+class FileSystem:
     """One opened file system and what the walk over it has gathered."""
 
     def __init__(self, data: Data, budget: Budget) -> None:
@@ -62,17 +50,34 @@ class _FileSystem:
         self.skipped: list[tuple[str, str]] = []
         self.linked: dict[int, Entry] = {}
 
-    def walk(self) -> Iterator[Entry]:
-        """Yield the root and every name below it, directories in the order of their names' places."""
-        return walk(_ROOT, self._visit, self._budget, self.skipped)
+    def walk(self, visit: Callable[[str, int], tuple[Entry, Below[int] | None]]) -> Iterator[Entry]:
+        """Yield what VISIT makes of the root and every name below, directories in the order of their names' places."""
+        return walk(ROOT, visit, self._budget, self.skipped)
 
-    def _visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
+    def container(self, entries: Iterable[Entry]) -> Container:
+        """Return the container of ENTRIES, with what the walk over them has gathered."""
+        listed = tuple(entries)
+        return Container(
+            format="ext4",
+            entries=listed,
+            facts=ext4_superblock.facts(self.superblock),
+            regions=ext4_regions.regions(
+                self.data, self.superblock, self.groups, self.directories, self.special_files(), self.map_blocks()
+            ),
+            remainder="free space",
+            transparent=True,
+            placed=True,
+            skipped=tuple(self.skipped),
+        )
+
+    def visit(self, path: str, number: int) -> tuple[Entry, Below[int] | None]:
+        """Return the entry of inode NUMBER at PATH, and what is below it. Raises UnreadableError."""
         entry = self._entry(path, self.inodes.get(number))
         if entry.target or entry.xattrs:
             self._budget.attribute(len(entry.target or "") + sum(len(value) for _, value in entry.xattrs))
         if entry.kind is not Kind.DIRECTORY or entry.data is None:
             return entry, None
-        return entry, Below(number, self._below(path, entry.data))
+        return entry, Below(number, self.below(path, entry.data))
 
     def special_files(self) -> tuple[tuple[str, Data], ...]:
         """What lies in blocks of its own and is no entry's content.
@@ -128,7 +133,22 @@ class _FileSystem:
             target = self._target(inode, inline)
         elif kind in (Kind.FILE, Kind.DIRECTORY):
             data = self.content(inode, inline)
-        entry = Entry(
+        entry = self.described(path, inode, kind, data, target, tuple(xattrs.items()))  # as stored
+        if inode.links > 1 and kind is not Kind.DIRECTORY:
+            self.linked[inode.number] = entry
+        return entry
+
+    def described(
+        self,
+        path: str,
+        inode: Inode,
+        kind: Kind,
+        data: Data | None,
+        target: str | None = None,
+        xattrs: tuple[tuple[str, bytes], ...] = (),
+    ) -> Entry:
+        """Return the entry of INODE with what was read of it."""
+        return Entry(
             path=path,
             kind=kind,
             size=inode.size,
@@ -138,24 +158,29 @@ class _FileSystem:
             mtime_ns=inode.mtime_ns,
             target=target,
             device=_device(inode.content) if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
-            xattrs=tuple(xattrs.items()),  # as stored
+            xattrs=xattrs,
             times=inode.times,
             inode=inode.number,
             record=(inode.place, self.superblock.inode_size),
             data=data,
         )
-        if inode.links > 1 and kind is not Kind.DIRECTORY:
-            self.linked[inode.number] = entry
-        return entry
 
-    def _below(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
-        """Yield (path, inode) one by one: a hostile directory names more than there is memory for."""
+    def below(self, path: str, data: Data, named: Iterable[tuple[str, int]] | None = None) -> Iterator[tuple[str, int]]:
+        """Yield (path, inode) one by one: a hostile directory names more than there is memory for.
+
+        NAMED are they where they are known already.
+        """
         self.directories.append(data)
         try:
-            for name, number in self._names(data):
-                yield f"{path}/{name}" if path else name, number
+            yield from self.named(path, data) if named is None else named
         except UnreadableError as error:
             self.skipped.append((path, error.message))
+
+    def named(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
+        """Yield (path, inode) of what the directory at PATH names. Raises UnreadableError."""
+        prefix = f"{path}/" if path else ""
+        for name, number in self._names(data):
+            yield prefix + name, number
 
     def _names(self, data: Data) -> Iterator[tuple[str, int]]:
         """Yield (name, inode) in the order stored; index blocks of hashed directories look empty here."""

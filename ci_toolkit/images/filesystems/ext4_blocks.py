@@ -13,12 +13,12 @@ from ci_toolkit.images.filesystems.ext4_superblock import Superblock
 # (first logical block, number of blocks, first physical block)
 Piece = tuple[int, int, int]
 
-_EXTENT_MAGIC: Final = 0xF30A
+EXTENT_MAGIC: Final = 0xF30A
 _EXTENT_HEADER: Final = struct.Struct("<HHHHI")
 _EXTENT: Final = struct.Struct("<IHHI")
 _INDEX: Final = struct.Struct("<IIHH")
 # Longer lengths mark blocks that are reserved but read as zeros.
-_WRITTEN_MAX: Final = 32768
+WRITTEN_MAX: Final = 32768
 _DEPTH_MAX: Final = 5
 
 
@@ -39,20 +39,20 @@ class BlockMap:
         """Return the pieces of an extent tree whose ROOT is the inode's 60 bytes. Raises UnreadableError."""
         magic, count, _, depth, _ = _EXTENT_HEADER.unpack_from(root)
         # Nearly all files are empty or in one piece.
-        if magic == _EXTENT_MAGIC and depth == 0 and count <= 1:
-            self._spend(1)
+        if magic == EXTENT_MAGIC and depth == 0 and count <= 1:
+            self.spend(1)
             if not count:
                 return []
             logical, length, high, low = _EXTENT.unpack_from(root, 12)
-            if length > _WRITTEN_MAX:
+            if length > WRITTEN_MAX:
                 return []
-            self._spend(length)
+            self.spend(length)
             return [(logical, length, low | high << 32)]
         return list(self._node(root, _DEPTH_MAX))
 
     def indirect(self, root: bytes, blocks: int) -> list[Piece]:
         """Return the pieces of BLOCKS blocks mapped by the inode's 15 pointers. Raises UnreadableError."""
-        self._spend(1)
+        self.spend(1)
         pointers = struct.unpack("<15I", root)
         pieces: list[Piece] = []
         self._direct(pieces, 0, pointers[:12])
@@ -66,17 +66,17 @@ class BlockMap:
 
     def _node(self, raw: bytes, depth_max: int) -> Iterator[Piece]:
         magic, count, _, depth, _ = _EXTENT_HEADER.unpack_from(raw)
-        if magic != _EXTENT_MAGIC or depth > depth_max or 12 * (count + 1) > len(raw):
+        if magic != EXTENT_MAGIC or depth > depth_max or 12 * (count + 1) > len(raw):
             raise UnreadableError("an extent tree is damaged")
-        self._spend(1)
+        self.spend(1)
         for start in range(12, 12 * (count + 1), 12):
             if depth:
                 _, low, high, _ = _INDEX.unpack_from(raw, start)
                 yield from self._node(self._map_block(low | high << 32), depth - 1)
             else:
                 logical, length, high, low = _EXTENT.unpack_from(raw, start)
-                if length <= _WRITTEN_MAX:
-                    self._spend(length)
+                if length <= WRITTEN_MAX:
+                    self.spend(length)
                     yield logical, length, low | high << 32
 
     def _tree(self, pieces: list[Piece], logical: int, pointer: int, depth: int, blocks: int) -> None:
@@ -95,7 +95,7 @@ class BlockMap:
                 self._tree(pieces, logical + index * span, below, depth - 1, blocks)
 
     def _direct(self, pieces: list[Piece], logical: int, pointers: "array[int] | tuple[int, ...]") -> None:
-        self._spend(len(pointers) - pointers.count(0))
+        self.spend(len(pointers) - pointers.count(0))
         for index, block in enumerate(pointers, logical):
             if block == 0:
                 continue
@@ -111,10 +111,11 @@ class BlockMap:
         if len(raw) < self._size:
             raise UnreadableError(f"block {block} lies beyond the end of the file system")
         self.map_blocks.append(block)
-        self._spend(1)
+        self.spend(1)
         return raw
 
-    def _spend(self, blocks: int) -> None:
+    def spend(self, blocks: int) -> None:
+        """Account for BLOCKS more that a map names. Raises UnreadableError."""
         self._left -= blocks
         if self._left < 0:
             raise UnreadableError("the block maps name more blocks than the file system has")

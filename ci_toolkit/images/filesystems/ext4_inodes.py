@@ -65,6 +65,10 @@ class InodeTable:
 
     def get(self, number: int) -> Inode:
         """Return inode NUMBER. Raises UnreadableError when there is no such inode, or it lies beyond the end."""
+        return _parse(number, *self.record(number))
+
+    def record(self, number: int) -> tuple[int, bytes]:
+        """Return where the record of inode NUMBER lies, and the record. Raises UnreadableError as `get` does."""
         superblock = self._superblock
         if not 0 < number <= superblock.inodes:
             raise UnreadableError(f"inode {number} does not exist")
@@ -74,8 +78,7 @@ class InodeTable:
         raw = self._piece(group, piece)[within * size : (within + 1) * size]
         if len(raw) < size:
             raise UnreadableError(f"inode {number} lies beyond the end of the file system")
-        place = self._tables[group] * superblock.block_size + index * size
-        return _parse(number, place, raw)
+        return self._tables[group] * superblock.block_size + index * size, raw
 
     def attributes(self, inode: Inode, block: bytes | None, large: ext4_xattrs.ValueReader) -> dict[str, bytes]:
         """Return the extended attributes of INODE, whose attribute block, if any, is BLOCK."""

@@ -7,7 +7,7 @@ from typing import Final
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.entry import text
 
-_MAGIC: Final = b"\0\0\x02\xea"
+MAGIC: Final = b"\0\0\x02\xea"
 _ENTRY: Final = struct.Struct("<BBHIII")
 _BLOCK_HEADER: Final = 32
 _PREFIXES: Final = {
@@ -27,14 +27,14 @@ ValueReader = Callable[[int, int], bytes]
 
 def in_inode(raw: bytes, start: int, large: ValueReader) -> dict[str, bytes]:
     """Return the attributes that begin at START of an inode's record. Raises UnreadableError."""
-    if raw[start : start + 4] != _MAGIC:
+    if raw[start : start + 4] != MAGIC:
         return {}
     return dict(_entries(raw, start + 4, start + 4, large))
 
 
 def in_block(raw: bytes, large: ValueReader) -> dict[str, bytes]:
     """Return the attributes of an attribute block. Raises UnreadableError."""
-    if raw[:4] != _MAGIC:
+    if raw[:4] != MAGIC:
         raise UnreadableError("an attribute block is damaged")
     return dict(_entries(raw, _BLOCK_HEADER, 0, large))
 

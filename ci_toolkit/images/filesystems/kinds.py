@@ -10,7 +10,9 @@ _PAGES: Final = (4096, 8192, 16384, 32768, 65536)
 ISO9660: Final = Format(name="iso9660", sign=has(b"CD001", at=0x8001), module="filesystems.iso9660")
 
 FILESYSTEMS: Final = (
-    Format(name="ext4", sign=has(b"\x53\xef", at=0x438), module="filesystems.ext4"),
+    Format(
+        name="ext4", sign=has(b"\x53\xef", at=0x438), module="filesystems.ext4", pair="filesystems.ext4_pair"
+    ),
     Format(name="btrfs", sign=has(b"_BHRfS_M", at=0x10040), module="filesystems.btrfs"),
     Format(name="xfs", sign=has(b"XFSB"), module="filesystems.xfs"),
     Format(name="f2fs", sign=has(b"\x10\x20\xf5\xf2", at=0x400), module="filesystems.f2fs"),

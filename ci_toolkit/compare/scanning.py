@@ -1,0 +1,189 @@
+"""A scan that other processes do while this one does something else, until it has to wait, and then takes part."""
+
+import os
+import signal
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import BinaryIO, Final
+
+from ci_toolkit.compare.scan import Scan, merged, scan
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.data import Data, OpenFile
+from ci_toolkit.images.limits import MIB
+
+# Who has done one stripe takes the next one: what differs, and takes longer, is mostly all in one place.
+_STRIPE: Final = 16 * MIB
+# The numbers of all stripes lie in a pipe, which may hold no more than a page.
+_STRIPES_MAX: Final = 1000
+_NUMBER: Final = 4
+_WORKERS_MAX: Final = 4
+_WORTH_A_WORKER: Final = 64 * MIB
+_NONE: Final = 1 << 63
+
+
+class Scanning:
+    """A scan of the bytes before `end`, by blocks of a power of two from 4 KiB on; to be closed.
+
+    `workers` is how many processes do it, by default as many as help. Of one there is no process but this, which then
+    does nothing before it is asked.
+    """
+
+    def __init__(self, a: Data, b: Data, end: int, block: int, workers: int | None = None) -> None:
+        self._a, self._b, self._end, self._block = a, b, end, block
+        workers = _worth(a, b, end) if workers is None else workers
+        stripe = max(_STRIPE, -(-end // _STRIPES_MAX)) if workers > 1 else max(end, 1)
+        self._stripe = -(-stripe // block) * block
+        count = -(-end // self._stripe)
+        self._queue = _filled(count)
+        self._missing = set(range(count))
+        self._found: list[Scan] = []
+        self._result: Scan | None = None
+        self._failure: UnreadableError | None = None
+        self._children = [_Child(self.share) for _ in range(1, workers)]
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether other processes are at it."""
+        return bool(self._children)
+
+    def has_found(self) -> bool:
+        """Tell whether anything differs, as soon as something is found. Raises UnreadableError."""
+        while self._children and self._result is None:
+            if any(found.numbers for found in self._found):
+                return True
+            if not self._step():
+                break
+        return bool(self.result().numbers)
+
+    def result(self) -> Scan:
+        """Wait for all that differs. Raises UnreadableError, and then again."""
+        if self._failure is not None:
+            raise self._failure
+        if self._result is None:
+            try:
+                self._result = self._finished()
+            except UnreadableError as error:
+                self._failure = error
+                raise
+            finally:
+                self.close()
+        return self._result
+
+    def close(self) -> None:
+        """End what still runs."""
+        for child in self._children:
+            child.close()
+        self._children.clear()
+        if self._queue >= 0:
+            os.close(self._queue)
+            self._queue = -1
+
+    def share(self) -> tuple[list[int], Scan]:
+        """Scan stripes as long as there are any; return which, and what was found. Raises UnreadableError."""
+        stripes: list[int] = []
+        return stripes, self._scan(self._taken(stripes))
+
+    def _finished(self) -> Scan:
+        stripes, found = self.share()
+        self._own(stripes, found)
+        for child in self._children:
+            self._own(*child.result())
+        # A child that failed met what we meet again, and can say: a file that ends early.
+        self._found.append(self._scan(sorted(self._missing)))
+        return merged(self._found, self._stripe // self._block)
+
+    def _step(self) -> bool:
+        """Scan one more stripe, if there is any."""
+        stripes: list[int] = []
+        self._own(stripes, self._scan(islice(self._taken(stripes), 1)))
+        return bool(stripes)
+
+    def _own(self, stripes: list[int], found: Scan) -> None:
+        self._missing.difference_update(stripes)
+        self._found.append(found)
+
+    def _taken(self, stripes: list[int]) -> Iterator[int]:
+        """Take one stripe after the other before somebody else does, and add it to STRIPES."""
+        while number := os.read(self._queue, _NUMBER):
+            stripes.append(int.from_bytes(number, "little"))
+            yield stripes[-1]
+
+    def _scan(self, stripes: Iterable[int]) -> Scan:
+        begins = (number * self._stripe for number in stripes)
+        return scan(self._a, self._b, ((at, min(at + self._stripe, self._end)) for at in begins), self._block)
+
+
+def _worth(a: Data, b: Data, end: int) -> int:
+    """Return how many processes are worth it; one where forking is not safe, or two would share one position."""
+    plain = isinstance(a.root, OpenFile) and isinstance(b.root, OpenFile)
+    if not plain or threading.active_count() > 1:
+        return 1
+    return max(1, min(_WORKERS_MAX, len(os.sched_getaffinity(0)), end // _WORTH_A_WORKER))
+
+
+def _filled(count: int) -> int:
+    """Return where to read the numbers below COUNT from, one after the other, whichever process does."""
+    reading, writing = os.pipe()
+    os.write(writing, b"".join(number.to_bytes(_NUMBER, "little") for number in range(count)))
+    os.close(writing)
+    return reading
+
+
+class _Child:
+    """A copy of this process that does its share of a scan, and writes what it found into a pipe."""
+
+    def __init__(self, share: Callable[[], tuple[list[int], Scan]]) -> None:
+        reading, writing = os.pipe()
+        self._pipe = os.fdopen(reading, "rb")
+        try:
+            self._pid = os.fork()
+        except OSError:  # too many processes: the pipe stays empty
+            self._pid = -1
+        if self._pid == 0:
+            code = 1
+            try:
+                with os.fdopen(writing, "wb") as pipe:
+                    _write(pipe, *share())
+                code = 0
+            except BaseException:
+                pass
+            finally:
+                os._exit(code)
+        os.close(writing)
+
+    def result(self) -> tuple[list[int], Scan]:
+        """Wait for what was found, and in which stripes; in none where the process failed."""
+        found = _read(self._pipe)
+        if self._pid > 0:
+            _, status = os.waitpid(self._pid, 0)
+            self._pid = -1
+            if status == 0 and found is not None:
+                return found
+        return [], Scan()
+
+    def close(self) -> None:
+        """End the process, if it was not waited for."""
+        self._pipe.close()
+        if self._pid > 0:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = -1
+
+
+def _write(pipe: BinaryIO, stripes: list[int], found: Scan) -> None:
+    header = array("Q", (len(stripes), len(found.numbers), _NONE if found.first is None else found.first))
+    for part in (header, array("Q", stripes), found.numbers, found.counts):
+        pipe.write(part.tobytes())
+
+
+def _read(pipe: BinaryIO) -> tuple[list[int], Scan] | None:
+    raw = array("Q")
+    content = pipe.read()
+    raw.frombytes(content[: len(content) // raw.itemsize * raw.itemsize])
+    if len(raw) < 3 or len(raw) != 3 + raw[0] + 2 * raw[1]:
+        return None
+    numbers, counts = 3 + raw[0], 3 + raw[0] + raw[1]
+    first = None if raw[2] == _NONE else raw[2]
+    return list(raw[3:numbers]), Scan(numbers=raw[numbers:counts], counts=raw[counts:], first=first)

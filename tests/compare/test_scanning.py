@@ -1,0 +1,177 @@
+"""Scans that other processes take part in, against cmp(1); and what becomes of them when such a process ends."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from truths import opened, sparse, unequal_places
+
+from ci_toolkit.compare.bytes import Changes
+from ci_toolkit.compare.scan import Scan, count_differing
+from ci_toolkit.compare.scanning import Scanning
+from ci_toolkit.errors import UnreadableError
+from ci_toolkit.images.data import Data, Memory, Run, whole
+from ci_toolkit.images.limits import KIB, MIB
+
+BLOCK = 4 * KIB
+SIZE = 150 * MIB + 5
+CHANGES = ((77, b"x"), (16 * MIB - 3, b"abcdef"), (40 * MIB, os.urandom(50_000)), (SIZE - 1, b"z"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> tuple[Path, Path]:
+    same = (100 * MIB, os.urandom(MIB))
+    return sparse(tmp_path / "a", SIZE, same), sparse(tmp_path / "b", SIZE, same, *CHANGES)
+
+
+def told(found: Scan) -> tuple[list[int], list[int], int | None]:
+    return list(found.numbers), list(found.counts), found.first
+
+
+def by_cmp(a: Path, b: Path, block: int = BLOCK) -> tuple[list[int], list[int], int | None]:
+    places = unequal_places(a, b)
+    counts = Counter(place // block for place in places)
+    return sorted(counts), [counts[number] for number in sorted(counts)], min(places, default=None)
+
+
+@pytest.mark.parametrize("workers", [None, 1, 2, 3])
+@pytest.mark.parametrize("block", [BLOCK, 512 * KIB, 16 * MIB])
+def test_blocks_are_those_of_cmp(images: tuple[Path, Path], workers: int | None, block: int) -> None:
+    with opened(*images) as (one, other), closing(Scanning(one, other, SIZE, block, workers)) as scanning:
+        assert scanning.has_found()
+        assert told(scanning.result()) == by_cmp(*images, block)
+        assert scanning.result() is scanning.result()
+    assert_no_child_is_left()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_equal_images_have_no_block(images: tuple[Path, Path], workers: int) -> None:
+    with opened(images[1], images[1]) as (one, other), closing(Scanning(one, other, SIZE, BLOCK, workers)) as scanning:
+        assert not scanning.has_found()
+        assert told(scanning.result()) == ([], [], None)
+
+
+def assert_no_child_is_left() -> None:
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Elsewhere(Memory):
+    """Bytes that are read in this process, and whose reading does something else in another one."""
+
+    act: Callable[[], object]
+    here: int = field(default_factory=os.getpid)
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        if os.getpid() != self.here:
+            self.act()
+        buffer[:] = self.content[offset : offset + len(buffer)]
+
+
+def fail() -> None:
+    raise MemoryError
+
+
+ENDS = {
+    "fails": fail,
+    "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "ends": lambda: os._exit(0),
+    "is slow": lambda: time.sleep(0.05),
+}
+
+
+@pytest.mark.parametrize("act", ENDS.values(), ids=ENDS)
+def test_what_a_process_leaves_undone_is_done_here(act: Callable[[], object]) -> None:
+    content = bytes(40 * MIB)
+    changed = bytearray(content)
+    for place in range(0, len(changed), 3 * MIB):
+        changed[place] = 1
+    one, other = whole(Elsewhere(content, act)), whole(Memory(bytes(changed)))
+    with closing(Scanning(one, other, len(content), BLOCK, workers=3)) as scanning:
+        found = scanning.result()
+    numbers = [place // BLOCK for place in range(0, len(changed), 3 * MIB)]
+    assert told(found) == (numbers, [1] * len(numbers), 0)
+    assert_no_child_is_left()
+
+
+def test_a_scan_that_nobody_waits_for_is_ended() -> None:
+    one = whole(Elsewhere(bytes(40 * MIB), lambda: time.sleep(600)))
+    begin = time.monotonic()
+    with closing(Scanning(one, whole(Memory(b"x" * 40 * MIB)), 40 * MIB, BLOCK, workers=3)) as scanning:
+        assert scanning.has_found()
+    assert time.monotonic() - begin < 300
+    assert_no_child_is_left()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_ends_early_is_told_of_each_time(images: tuple[Path, Path], workers: int) -> None:
+    with opened(*images) as (one, other):
+        os.truncate(images[0], 90 * MIB)
+        with closing(Scanning(one, other, SIZE, BLOCK, workers)) as scanning:
+            for _ in range(2):
+                with pytest.raises(UnreadableError, match="bytes early"):
+                    scanning.result()
+    assert_no_child_is_left()
+
+
+QUESTIONS: dict[str, Callable[[Changes, Data, Data], object]] = {
+    "total": lambda changes, _a, _b: changes.total,
+    "first": lambda changes, _a, _b: changes.first,
+    "any": lambda changes, _a, _b: changes.any(),
+    "at the beginning": lambda changes, a, _: changes.differs(a.window(0, 100).runs),
+    "at the end": lambda changes, a, _: changes.differs(a.window(SIZE - 9, 9).runs),
+    "in what is the same": lambda changes, a, _: changes.differs(a.window(100 * MIB, MIB).runs),
+    "beside what differs": lambda changes, a, _: changes.differs(a.window(40 * MIB - 9, 9).runs),
+    "in the same and then what is not": lambda changes, a, _: changes.differs(a.window(30 * MIB, 11 * MIB).runs),
+    "in much that is the same": lambda changes, a, _: changes.differs(a.window(60 * MIB, 30 * MIB).runs),
+    "in one hole": lambda changes, _a, _b: changes.differs((Run(0, SIZE, None),)),
+    "claimed": lambda changes, a, _: changes.claim(a.window(16 * MIB, 25 * MIB).runs),
+    "left": lambda changes, a, _: changes.left(a.runs),
+    "the same": lambda changes, a, b: (same := changes.same(a, b)) and (same(0, 78), same(100 * MIB, MIB)),
+    "recent": lambda changes, _a, _b: changes.recent(3),
+}
+
+
+def test_what_is_asked_first_does_not_matter(images: tuple[Path, Path]) -> None:
+    with opened(*images) as (one, other):
+        expected = {}
+        total = sum(by_cmp(*images)[1])
+        for name, ask in QUESTIONS.items():
+            with closing(Changes(one, other)) as changes:
+                assert changes.total == total
+                expected[name] = ask(changes, one, other)
+        for name, ask in QUESTIONS.items():
+            with closing(Changes(one, other)) as changes:
+                assert ask(changes, one, other) == expected[name]
+                assert changes.first == CHANGES[0][0]
+        assert expected["at the beginning"] and expected["at the end"]
+        assert not expected["in what is the same"] and not expected["beside what differs"]
+        assert expected["the same"] == (False, True)
+    assert_no_child_is_left()
+
+
+@given(st.integers(0, 5000).flatmap(lambda size: st.tuples(*2 * [st.binary(min_size=size, max_size=size)])))
+def test_differing_bytes_are_counted_one_by_one(pair: tuple[bytes, bytes]) -> None:
+    assert count_differing(*pair) == sum(x != y for x, y in zip(*pair, strict=True))
+
+
+@given(st.binary(max_size=300), st.integers(0, 255))
+def test_each_bit_of_a_byte_counts_once(content: bytes, bits: int) -> None:
+    changed = bytes(byte ^ bits for byte in content)
+    assert count_differing(content, changed) == (len(content) if bits else 0)
+
+
+def test_a_content_is_looked_at_again_and_again(images: tuple[Path, Path]) -> None:
+    with opened(*images) as (one, other), closing(Changes(one, other)) as changes:
+        for _ in range(20):
+            assert not changes.differs(one.window(100 * MIB, 10 * MIB).runs)
+            assert changes.differs(one.window(37 * MIB, 4 * MIB).runs)
