@@ -1,12 +1,15 @@
 """From an image to all that was asked for: whole or not at all, with checksums beside."""
 
+import fcntl
 import hashlib
+import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ci_toolkit.console import Console
 from ci_toolkit.errors import FULL, HostError, UsageError
@@ -15,6 +18,9 @@ from ci_toolkit.formats.source import Disk, open_disk
 from ci_toolkit.formats.table import Format
 from ci_toolkit.formats.work import Progress, Work
 from ci_toolkit.images.limits import MIB
+
+# How the directory of a run is called; a build removes those of runs that were killed.
+_RUN: Final = ".ci-toolkit-"
 
 
 class File(NamedTuple):
@@ -58,7 +64,7 @@ def convert(image: Path, wanted: Sequence[Format], output: Path, console: Consol
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".ci-toolkit-", dir=output) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_RUN, dir=output) as scratch, _locked(Path(scratch)):
             return _converted(image, wanted, (output, Path(scratch)), console, forge)
     except OSError as error:
         if error.errno in FULL:
@@ -66,6 +72,17 @@ def convert(image: Path, wanted: Sequence[Format], output: Path, console: Consol
                 f"the disk is full: nothing was written to {output}", hint="Free space, or name another --output."
             ) from error
         raise UsageError(f"{error.filename or output}: {error.strerror}", hint="Name another --output.") from error
+
+
+@contextmanager
+def _locked(scratch: Path) -> Iterator[None]:
+    """Hold the lock by which a build that tidies up beside us knows that SCRATCH is in use (workshop.py)."""
+    held = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _converted(
@@ -108,9 +125,16 @@ def _result(work: Work, wanted: Format, output: Path) -> Result:
     made = work.make(wanted)
     paths = sorted(path for path in made.rglob("*") if path.is_file()) if wanted.directory else [made]
     files = tuple(_file(path, path.relative_to(work.directory).as_posix()) for path in paths)
-    lines = "".join(f"{file.sha256}  {file.path}\n" for file in files)
+    lines = "".join(map(_line, files))
     made.with_name(f"{made.name}.sha256").write_text(lines, encoding="utf-8", errors="surrogateescape")
     return Result(format=wanted, path=output / made.name, files=files, seconds=time.monotonic() - started)
+
+
+def _line(file: File) -> str:
+    """Return the line of a file in a list that sha256sum reads, where a backslash tells that the name has escapes."""
+    name = file.path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "" if name == file.path else "\\"
+    return f"{mark}{file.sha256}  {name}\n"
 
 
 def _file(path: Path, name: str) -> File:

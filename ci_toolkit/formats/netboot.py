@@ -89,9 +89,11 @@ def _unified(files: dict[str, Entry], disk: Disk) -> Iterator[tuple[str, Boot]]:
         if not pe.recognise(entry.data):
             continue
         sections = {one.path: one.data for one in pe.read(entry.data, disk.budget).entries if one.data is not None}
-        kernel, initrd, line = (sections.get(name) for name in (".linux", ".initrd", ".cmdline"))
-        if kernel is not None and initrd is not None:
-            yield place.name, Boot(kernel, (initrd,), _line(line))
+        kernel, line = sections.get(".linux"), sections.get(".cmdline")
+        # Microcode goes before what the kernel unpacks.
+        initrds = tuple(sections[name] for name in (".ucode", ".initrd") if name in sections)
+        if kernel is not None and initrds:
+            yield place.name, Boot(kernel, initrds, _line(line))
 
 
 def _entries(files: dict[str, Entry]) -> Iterator[tuple[str, Boot]]:

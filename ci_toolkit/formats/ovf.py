@@ -35,7 +35,9 @@ def describe(disk: Disk, address: str, size: int) -> str:
             ),
         ),
     )  # fmt: skip
-    name = escape(disk.name)
+    # XML has no place for control characters, nor for bytes that are no character.
+    label = "".join(letter if letter.isprintable() else "_" for letter in disk.name)
+    name = escape(label)
     return f"""\
 <?xml version="1.0"?>
 <Envelope ovf:version="1.0" xml:lang="en-US" xmlns="{_SCHEMA}/ovf/envelope/1" xmlns:ovf="{_SCHEMA}/ovf/envelope/1" \
@@ -54,7 +56,7 @@ xmlns:vssd="{_SCHEMA}/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData">
       <Description>NAT</Description>
     </Network>
   </NetworkSection>
-  <VirtualSystem ovf:id={quoteattr(disk.name)}>
+  <VirtualSystem ovf:id={quoteattr(label)}>
     <Info>A machine</Info>
     <OperatingSystemSection ovf:id="{_LINUX}">
       <Info>The operating system</Info>

@@ -8,6 +8,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.formats.source import Disk
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Kind
+from ci_toolkit.images.limits import GIB
 from ci_toolkit.images.read import identify
 
 # Those that can hold a root with its owners and links.
@@ -16,6 +17,10 @@ _RELEASES: Final = frozenset(("usr/lib/os-release", "etc/os-release"))
 _USR: Final = "usr"
 _USR_RELEASE: Final = "lib/os-release"
 _HINT: Final = "Only file systems that are neither encrypted nor made at boot can be taken out of an image."
+
+# Files with holes, or compressed ones, may come to so much more than the disk holds: any size can be claimed.
+_MOST: Final = GIB
+_TIMES: Final = 64
 
 # e_machine of ELF, and what Go, hence every registry, calls it.
 _ARCHITECTURES: Final = {
@@ -74,7 +79,13 @@ def root(disk: Disk) -> Tree:
     if found is None:
         told = ", ".join(seen) or "it has no partition"
         raise UnreadableError(f"no root file system with an os-release is found in {disk.name}: {told}", hint=_HINT)
-    return _sorted(found)
+    tree = _sorted(found)
+    if tree.size > _MOST + _TIMES * disk.held:
+        raise UnreadableError(
+            f"the files of {disk.name} come to {tree.size} bytes, though it holds only {disk.held}",
+            hint="They are mostly holes, which an archive does not have. Leave such files out of the image.",
+        )
+    return tree
 
 
 def _opened(disk: Disk, name: str, data: Data) -> tuple[str, Container | None]:

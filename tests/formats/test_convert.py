@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -47,15 +48,21 @@ def test_what_is_there_is_replaced_and_nothing_else_is_left(tmp_path: Path, disk
     assert (tmp_path / "disk.vdi").stat().st_size > 1 << 20
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk in the second of two formats."""
+@pytest.mark.parametrize(
+    ("failure", "seen"),
+    [(OSError(errno.ENOSPC, "No space left on device"), HostError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_failure_leaves_what_was_there(
+    tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, seen: type[BaseException]
+) -> None:
+    """A full disk, or Ctrl-C, in the second of two formats."""
     (tmp_path / "disk.vdi").write_text("old")
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def fail(*_: object) -> None:
+        raise failure
 
-    monkeypatch.setattr("ci_toolkit.formats.vhdx.write", full)
-    with pytest.raises(HostError, match="the disk is full"):
+    monkeypatch.setattr("ci_toolkit.formats.vhdx.write", fail)
+    with pytest.raises(seen):
         to(disk, "vdi,vhdx", tmp_path)
     assert names(tmp_path) == ["disk.vdi"]
     assert (tmp_path / "disk.vdi").read_text() == "old"
@@ -75,6 +82,23 @@ def test_a_disk_that_is_really_full(tmp_path: Path, disk: Path) -> None:
         assert names(place) == []
     finally:
         run("umount", place)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "c\\d", "größe", os.fsdecode(b"\xff\xfe")])
+def test_any_name_of_an_image_will_do(tmp_path: Path, disk: Path, name: str) -> None:
+    (tmp_path / f"{name}.raw").write_bytes(disk.read_bytes())
+    to(tmp_path / f"{name}.raw", "vhd,oci,docker-archive,vagrant-virtualbox", tmp_path)
+    lists = sorted(tmp_path.glob("*.sha256"))
+    assert len(lists) == 4
+    run("sha256sum", "--check", "--quiet", "--strict", *lists, cwd=tmp_path)
+
+
+def test_a_file_that_claims_to_be_huge_is_refused(tmp_path: Path, disk: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(disk.with_name("root").read_bytes())
+    disks.debugfs(image, f"set_inode_field /etc/empty size {1 << 42}")
+    with pytest.raises(UnreadableError, match="come to"):
+        to(image, "tar.zst", tmp_path)
 
 
 def test_a_file_system_alone_boots_nowhere(tmp_path: Path, disk: Path) -> None:
