@@ -13,8 +13,8 @@ _HEADER: Final = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _PIECE: Final = MIB
 _WINDOW: Final = 32 * KIB
 LEVEL: Final = 6
-# For what is compressed already.
-FAST: Final = 1
+# For what is compressed already: a gzip stream all the same, at the speed of the disk.
+STORED: Final = 0
 
 
 class _Piece(NamedTuple):

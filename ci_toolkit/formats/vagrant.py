@@ -85,7 +85,7 @@ def _pack(work: Work, target: Path, files: dict[str, bytes], disk: tuple[str, Pa
         yield tar.padded(size) + tar.END
 
     with target.open("wb") as file:
-        file.writelines(gzip.compressed(content(), gzip.FAST))
+        file.writelines(gzip.compressed(content(), gzip.STORED))
 
 
 def _json(content: dict[str, object]) -> bytes:

@@ -11,7 +11,7 @@ NOISE = random.Random(5).randbytes(1 << 20)
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_500_000])
-@pytest.mark.parametrize("level", [gzip.FAST, gzip.LEVEL])
+@pytest.mark.parametrize("level", [gzip.STORED, gzip.LEVEL])
 def test_gzip_unpacks_what_was_packed(size: int, level: int) -> None:
     content = (NOISE + b"text " * 600_000)[:size]
     packed = b"".join(gzip.compressed([content], level))
