@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from bench import run
@@ -27,7 +28,7 @@ DISKS = [
 
 @pytest.mark.parametrize(("name", "form", "checked", "reader"), DISKS)
 def test_qemu_finds_the_same_disk_and_no_fault(
-    disk: Path, converted: Converted, name: str, form: str, checked: bool, reader: object
+    disk: Path, converted: Converted, name: str, form: str, checked: bool, reader: ModuleType
 ) -> None:
     if checked:
         run("qemu-img", "check", "-q", "-f", form, converted(name))
@@ -37,11 +38,11 @@ def test_qemu_finds_the_same_disk_and_no_fault(
 
 @pytest.mark.parametrize(("name", "form", "checked", "reader"), DISKS)
 def test_our_reader_finds_the_same_disk(
-    disk: Path, converted: Converted, name: str, form: str, checked: bool, reader: object
+    disk: Path, converted: Converted, name: str, form: str, checked: bool, reader: ModuleType
 ) -> None:
     data = opened(converted(name))
-    assert reader.recognise(data)  # type: ignore[attr-defined]
-    container = reader.read(data, budget())  # type: ignore[attr-defined]
+    assert reader.recognise(data)
+    container = reader.read(data, budget())
     make_sense(container)
     (entry,) = container.entries
     assert content(entry) == disk.read_bytes()
@@ -51,7 +52,7 @@ def test_our_reader_finds_the_same_disk(
 @pytest.mark.parametrize("size", [512, 64 << 10, (1 << 20) + 512, 3 * MIB - 512, 130 * MIB + 1024])
 @pytest.mark.parametrize(("name", "form", "checked", "reader"), DISKS)
 def test_disks_that_end_within_a_block(
-    tmp_path: Path, size: int, name: str, form: str, checked: bool, reader: object
+    tmp_path: Path, size: int, name: str, form: str, checked: bool, reader: ModuleType
 ) -> None:
     """The first sector is an MBR, and the last byte is not zero."""
     entry = struct.pack("<446xB3sB3sII", 0, b"", 0x83, b"", 0 if size == 512 else 1, 1)
@@ -69,7 +70,7 @@ def test_disks_that_end_within_a_block(
 
 @pytest.mark.parametrize(("name", "form", "checked", "reader"), DISKS)
 def test_a_disk_with_more_than_one_of_each_table(
-    tmp_path: Path, name: str, form: str, checked: bool, reader: object
+    tmp_path: Path, name: str, form: str, checked: bool, reader: ModuleType
 ) -> None:
     """9 GiB have several second tables in a qcow2 and a VMDK, and entries of bitmaps among the blocks of a VHDX."""
     head = struct.pack("<446xB3sB3sII", 0, b"", 0x83, b"", 1, 1).ljust(510, b"\0") + b"\x55\xaa"
