@@ -8,7 +8,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.formats.source import Disk
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.entry import Container, Entry, Kind
-from ci_toolkit.images.limits import GIB
+from ci_toolkit.images.limits import MIB
 from ci_toolkit.images.read import identify
 
 # Those that can hold a root with its owners and links.
@@ -19,7 +19,7 @@ _USR_RELEASE: Final = "lib/os-release"
 _HINT: Final = "Only file systems that are neither encrypted nor made at boot can be taken out of an image."
 
 # Files with holes, or compressed ones, may come to so much more than the disk holds: any size can be claimed.
-_MOST: Final = GIB
+_MOST: Final = 256 * MIB
 _TIMES: Final = 64
 
 # e_machine of ELF, and what Go, hence every registry, calls it.
