@@ -78,6 +78,7 @@ TEST_TOOLS: Final = (
     Tool(program="rsync", package="rsync", why="gitlab-ci-local copies with it"),
     Tool(program="newuidmap", package="uidmap", why="writes id maps for a user"),
     Tool(program="qemu-img", package="qemu-utils", why="makes virtual disks and takes the disk out of them"),
+    Tool(program="vagrant", package="vagrant", why="adds boxes, whose files ruby reads"),
     Tool(program="xorriso", package="xorriso", why="makes ISO images and reads them"),
     Tool(program="genisoimage", package="genisoimage", why="makes ISO images; isoinfo reads them"),
     Tool(program="mkswap", package="util-linux", why="makes swap areas; blkid names identifiers"),

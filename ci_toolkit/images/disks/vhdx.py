@@ -24,13 +24,13 @@ _TABLE: Final = 64 * KIB
 # More of either than the specification allows would be damage.
 _REGIONS_MAX: Final = 2047
 _ITEMS_MAX: Final = 1023
-_BLOCK_TABLE: Final = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08")
-_METADATA: Final = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e")
-_PARAMETERS: Final = UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b")
-_SIZE: Final = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8")
-_IDENTITY: Final = UUID("beca12ab-b2e6-4523-93ef-c309e000c746")
-_SECTOR: Final = UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f")
-_PHYSICAL: Final = UUID("cda348c7-445d-4471-9cc9-e9885251c556")
+BLOCK_TABLE: Final = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08")
+METADATA: Final = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e")
+PARAMETERS: Final = UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b")
+SIZE: Final = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8")
+IDENTITY: Final = UUID("beca12ab-b2e6-4523-93ef-c309e000c746")
+SECTOR: Final = UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f")
+PHYSICAL: Final = UUID("cda348c7-445d-4471-9cc9-e9885251c556")
 _HAS_PARENT: Final = 2
 _WHOLE, _PART = 6, 7
 _NOBODY: Final = UUID(int=0)
@@ -58,26 +58,26 @@ def read(data: Data, budget: Budget) -> Container:
         raise UnreadableError("no header of the disk image is whole: it is damaged or cut")
     header = max(headers, key=lambda one: one.sequence)
     regions = _table(data)
-    if _BLOCK_TABLE not in regions or _METADATA not in regions:
+    if BLOCK_TABLE not in regions or METADATA not in regions:
         raise UnreadableError("the disk image has no table of blocks or no metadata")
-    items = _items(data, regions[_METADATA][0])
+    items = _items(data, regions[METADATA][0])
     values = {name: _number(data, items, item, size) for name, item, size in _NUMBERS}
     if values["flags"] & _HAS_PARENT:
         refused = "the disk image holds only what differs from another one"
     else:
         refused = "the disk image was not closed: what its log holds is missing from it" if _open(data, header) else ""
-    inside = None if refused else _assembled(data, values, regions[_BLOCK_TABLE], budget)
+    inside = None if refused else _assembled(data, values, regions[BLOCK_TABLE], budget)
     facts = (*_facts(data, headers, header), *_described(data, items, values))
     return disk.container("vhdx", inside, budget, facts, _regions(data, header, regions), refused)
 
 
 # What is stored in the metadata: name of the fact, item, and size.
 _NUMBERS: Final = (
-    ("block_size", _PARAMETERS, 4),
-    ("flags", _PARAMETERS, 8),
-    ("disk_size", _SIZE, 8),
-    ("sector_size", _SECTOR, 4),
-    ("physical_sector_size", _PHYSICAL, 4),
+    ("block_size", PARAMETERS, 4),
+    ("flags", PARAMETERS, 8),
+    ("disk_size", SIZE, 8),
+    ("sector_size", SECTOR, 4),
+    ("physical_sector_size", PHYSICAL, 4),
 )
 
 
@@ -87,7 +87,7 @@ def _headers(data: Data) -> Iterator[_Header]:
         if raw[:4] != b"head" or len(raw) < 4 * KIB:
             continue
         _, checksum, sequence, file, content, log, _, _, length, offset = _HEADER.unpack_from(raw)
-        if _crc32c(raw[:4] + bytes(4) + raw[8:]) == checksum:
+        if crc32c(raw[:4] + bytes(4) + raw[8:]) == checksum:
             yield _Header(
                 place=place, sequence=sequence, file=UUID(bytes_le=file), content=UUID(bytes_le=content),
                 log=UUID(bytes_le=log), log_length=length, log_offset=offset,
@@ -119,7 +119,7 @@ def _number(data: Data, items: dict[UUID, tuple[int, int]], item: UUID, end: int
     if item not in items:
         raise UnreadableError("the metadata of the disk image are not complete")
     raw = within(data, items[item][0], end, "the metadata")
-    return int.from_bytes(raw[4:] if item == _PARAMETERS and end == 8 else raw, "little")
+    return int.from_bytes(raw[4:] if item == PARAMETERS and end == 8 else raw, "little")
 
 
 def _open(data: Data, header: _Header) -> bool:
@@ -176,14 +176,14 @@ def _described(data: Data, items: dict[UUID, tuple[int, int]], values: dict[str,
     for name, item, end in _NUMBERS:
         start = 4 if name == "flags" else 0
         yield Fact(name=name, value=values[name], places=((items[item][0] + start, end - start),))
-    if _IDENTITY in items:
-        place = items[_IDENTITY][0]
+    if IDENTITY in items:
+        place = items[IDENTITY][0]
         raw = within(data, place, 16, "the metadata")
         yield Fact(name="disk_uuid", value=str(UUID(bytes_le=raw)), places=((place, 16),))
 
 
 def _regions(data: Data, header: _Header, regions: dict[UUID, tuple[int, int]]) -> Iterator[Region]:
-    names = {_BLOCK_TABLE: "block table", _METADATA: "metadata"}
+    names = {BLOCK_TABLE: "block table", METADATA: "metadata"}
     spans = [("header", 0, 64 * KIB), *(("header", place, 4 * KIB) for place in _HEADERS)]
     spans += [("region table", place, _TABLE) for place in _TABLES]
     spans += [(names.get(kind, "metadata"), *span) for kind, span in regions.items()]
@@ -192,7 +192,7 @@ def _regions(data: Data, header: _Header, regions: dict[UUID, tuple[int, int]]) 
         yield from disk.spots(data, name, [(offset, length)])
 
 
-def _crc32c(raw: bytes) -> int:
+def crc32c(raw: bytes) -> int:
     value = 0xFFFF_FFFF
     for byte in raw:
         value = _CRC[(value ^ byte) & 0xFF] ^ value >> 8

@@ -71,7 +71,7 @@ def test_a_log_that_was_not_replayed_is_refused(tmp_path: Path, source: Path) ->
     for place in (64 << 10, 128 << 10):
         raw[place + 48 : place + 64] = raw[entry + 32 : entry + 48]
         raw[place + 4 : place + 8] = bytes(4)
-        raw[place + 4 : place + 8] = vhdx._crc32c(bytes(raw[place : place + 4096])).to_bytes(4, "little")
+        raw[place + 4 : place + 8] = vhdx.crc32c(bytes(raw[place : place + 4096])).to_bytes(4, "little")
     found = vhdx.read(loaded(bytes(raw)), budget())
     assert found.entries == ()
     assert "not closed" in found.skipped[0][1]

@@ -1,0 +1,1 @@
+"""One disk image, in every shape in which people download it."""
