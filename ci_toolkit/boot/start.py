@@ -1,6 +1,7 @@
 """One image from start to end: each firmware in turn, what the guest told put together, files kept."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ from ci_toolkit.host import virtual
 _GRACE_SECONDS: Final = {"kvm": 30.0, "tcg": 180.0}
 _MEMORY: Final = 2 << 30
 _CPUS: Final = 2
+# What a guest may not take of the disk that its writes go to.
+_SPARED: Final = 1 << 30
 _NO_WORD: Final = (
     "The image ran nothing of what it was handed through SMBIOS, which takes systemd 256: its units and ports are not "
     "known."
@@ -79,7 +82,7 @@ def _start(image: Image, firmware: str, wishes: Wishes, ground: Ground, console:
             firmware=firmware, wishes=wishes, console=console, work=work, login=login, accelerator=accelerator.name
         )
         with run.kept("serial.log") as log, lines.listening(work) as listeners:
-            argv = machine.argv(hardware, parts, work)
+            argv = (*_limited(wishes.output), *machine.argv(hardware, parts, work))
             places = Places(work=work, room=wishes.output)
             address = None if login is None else login.address
             with (
@@ -87,6 +90,12 @@ def _start(image: Image, firmware: str, wishes: Wishes, ground: Ground, console:
                 lines.connected(listeners, running) as sockets,
             ):
                 return run.follow(log, sockets, running)
+
+
+def _limited(room: Path) -> tuple[str, ...]:
+    """Return what keeps a guest from filling the disk of this machine (util-linux): its own disk then has errors."""
+    free = shutil.disk_usage(room).free
+    return ("prlimit", f"--fsize={max(free - _SPARED, _SPARED)}")
 
 
 def _parts(image: Image, firmware: str, wishes: Wishes, ground: Ground, login: Login | None, work: Path) -> Parts:

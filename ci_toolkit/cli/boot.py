@@ -78,6 +78,10 @@ def command(
     before = None if baseline is None else stored.load(baseline)
     if ssh_key is not None and user is None:
         raise UsageError("--ssh-key is for --ssh", hint="Name the user: --ssh USER.")
+    if ssh_key is None and user not in (None, "root"):
+        raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
+    if ssh_key is not None and not ssh_key.is_file():
+        raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
     found = look(image)
     deliver.check_directory(output)
     wishes = Wishes(

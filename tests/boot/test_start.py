@@ -1,6 +1,7 @@
 """Real starts: SeaBIOS and a guest of one sector, within seconds; tests/integration has whole images."""
 
 import io
+import re
 import shutil
 import signal
 import subprocess
@@ -141,6 +142,12 @@ def test_a_flood_on_the_console_is_cut(attempt: Try, tmp_path: Path, monkeypatch
     assert log.endswith("(what came after this was not kept)\n")
 
 
+def test_what_a_guest_may_write_leaves_some_room(tmp_path: Path) -> None:
+    (_, option) = start._limited(tmp_path)
+    free = shutil.disk_usage(tmp_path).free
+    assert (1 << 30) <= int(option.removeprefix("--fsize=")) <= max(free, 1 << 30)
+
+
 def children(parent: int) -> list[int]:
     listed = subprocess.run(("pgrep", "--parent", str(parent)), capture_output=True, text=True, check=False)
     return [int(word) for word in listed.stdout.split()]
@@ -164,11 +171,14 @@ def test_an_interrupt_leaves_no_qemu_and_a_polite_one_no_file(tmp_path: Path, nu
         try:
             wait_for(lambda: log.exists() and b"Loading" in log.read_bytes())
             (qemu,) = children(process.pid)
+            limits = Path(f"/proc/{qemu}/limits").read_text(encoding="ascii")
         except BaseException:
             process.kill()
             raise
         process.send_signal(number)
         process.communicate(timeout=60)
+    # A guest cannot fill the disk of this machine: of EFBIG it hears as an error of its own disk.
+    assert re.search(r"^Max file size +\d+ ", limits, re.MULTILINE)
     assert process.returncode == (130 if number is not signal.SIGKILL else -9)
     wait_for(lambda: not Path(f"/proc/{qemu}").exists())
     left = set(Path("/tmp").glob("ci-toolkit-*")) - there

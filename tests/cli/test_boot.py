@@ -119,10 +119,17 @@ def test_what_cannot_be_read_ends_with_6_and_a_wrong_call_with_2(
     assert call(tmp_path / "none") == ExitCode.UNREADABLE
     assert call(tmp_path) == ExitCode.UNREADABLE
     assert call(disk, "--baseline", broken) == ExitCode.UNREADABLE
-    for words in (
-        ("--check", tmp_path / "none"), ("--user-data", tmp_path), ("--ssh-key", broken), ("--time-limit", "soon"),
-        ("--firmware", "coreboot"), ("--output", broken),
-    ):  # fmt: skip
+    wrong: tuple[tuple[object, ...], ...] = (
+        ("--check", tmp_path / "none"),
+        ("--user-data", tmp_path),
+        ("--ssh-key", broken),
+        ("--ssh", "me"),
+        ("--ssh", "root", "--ssh-key", tmp_path),
+        ("--time-limit", "soon"),
+        ("--firmware", "coreboot"),
+        ("--output", broken),
+    )
+    for words in wrong:
         assert call(disk, *words) == ExitCode.USAGE, words
     assert "Traceback" not in capfd.readouterr().err
     assert reports(tmp_path / "boot") == set()
