@@ -157,7 +157,10 @@ class _Run:
         )
         if self.login is not None and seen.ready and not reason:
             deadline = began + limit if limit is not None else float("inf")
-            self.checks += ssh.run_all(self.wishes.scripts, self.login, self.work, deadline=deadline, tell=self.tell)
+            with watch.listening(seen, sockets):
+                self.checks += ssh.run_all(
+                    self.wishes.scripts, self.login, self.work, deadline=deadline, tell=self.tell
+                )
         self.picture(sockets)
         return self.boot(seen, reason)
 
@@ -201,7 +204,7 @@ class _Run:
         checks = (*self.checks, *_not_run(self.wishes.scripts[len(self.checks) :], reason or "the guest ran no checks"))
         up = bool(seen.ready)
         notes = [_NO_WORD] if up and not seen.told else []
-        if up and seen.late:
+        if seen.late and (records.STATE, "-") in told:
             notes, reason = [*notes, f"It was given up: {reason}"], ""
         return Boot(
             firmware=self.firmware,

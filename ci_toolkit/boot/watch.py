@@ -3,9 +3,10 @@
 import io
 import selectors
 import socket
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,7 +30,7 @@ class Guest:
     """What is known of a guest. `heard` is called for each record, `ssh` the address of its SSH server here, if any.
 
     `ready` is the first sign that it is up, `seconds` when that was seen, after the start. `late` tells that it was
-    given up because of the time that it took.
+    given up because of the time that it took, `greets` that its SSH server was heard.
     """
 
     screen: Screen
@@ -38,6 +39,7 @@ class Guest:
     ready: str = ""
     seconds: float = 0.0
     late: bool = False
+    greets: bool = False
     told: list[Record] = field(default_factory=list)
     firmware: Screen = field(default_factory=lambda: Screen(log=io.BytesIO()))
     _reader: Reader = field(default_factory=Reader)
@@ -58,13 +60,13 @@ class Guest:
 
     def sign(self) -> str:
         """Return by what one sees that the guest is up, "" where nothing says so yet."""
-        if self.told:
+        if any(record.kind == records.STATE for record in self.told):
             return "systemd's own word"
         if self.screen.ready:
             return self.screen.ready
         if _PONG in self._agent:
             return "the guest agent"
-        return "the SSH server" if self.ssh is not None and _speaks_ssh(self.ssh) else ""
+        return "the SSH server" if self.greets else ""
 
     @property
     def has_told_all(self) -> bool:
@@ -89,17 +91,16 @@ def follow(
     After SECONDS, where given, it is given up. TELL is called now and then with what the reader may want to know.
     """
     started = asked = spoke = time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        for name, one in sockets.items():
-            if name != machine.CONTROL:
-                one.setblocking(False)
-                selector.register(one, selectors.EVENT_READ, name)
+    with _selector(sockets) as selector:
         while True:
             _hear(selector, guest)
             now = time.monotonic()
-            if now - asked >= _ASK_SECONDS or guest.told:
+            if now - asked >= _ASK_SECONDS and not guest.ready:
                 asked = now
-                _judge_ready(guest, now - started, sockets, tell)
+                _ask(guest, sockets)
+            if not guest.ready and (sign := guest.sign()):
+                guest.ready, guest.seconds = sign, now - started
+                tell(f"It is up after {guest.seconds:.1f} s, by {sign}")
             end = _end(guest, running, now - started, seconds, grace)
             if end is not None:
                 return end
@@ -119,20 +120,43 @@ def _hear(selector: selectors.BaseSelector, guest: Guest) -> None:
         guest.feed(key.data, chunk)
 
 
-def _judge_ready(guest: Guest, seconds: float, sockets: Sockets, tell: Callable[[str], None]) -> None:
-    if guest.ready:
-        return
+def _ask(guest: Guest, sockets: Sockets) -> None:
     with suppress(OSError):  # full, as long as nobody in the guest reads
         sockets[machine.AGENT].send(_PING)
-    guest.ready = guest.sign()
-    if guest.ready:
-        guest.seconds = seconds
-        tell(f"It is up after {seconds:.1f} s, by {guest.ready}")
+    guest.greets = guest.ssh is not None and _speaks_ssh(guest.ssh)
+
+
+@contextmanager
+def listening(guest: Guest, sockets: Sockets) -> Iterator[None]:
+    """Go on reading what GUEST says, which it would have to wait for otherwise."""
+    done = threading.Event()
+
+    def listen() -> None:
+        with _selector(sockets) as selector:
+            while not done.is_set():
+                _hear(selector, guest)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _selector(sockets: Sockets) -> selectors.BaseSelector:
+    selector = selectors.DefaultSelector()
+    for name, one in sockets.items():
+        if name != machine.CONTROL:
+            one.setblocking(False)
+            selector.register(one, selectors.EVENT_READ, name)
+    return selector
 
 
 def _end(guest: Guest, running: Running, seconds: float, limit: float | None, grace: float) -> str | None:
     """Return "" where the guest has told all that it will, why it never will, or None where it goes on."""
-    if guest.has_told_all:
+    if guest.has_told_all and guest.ready:
         return ""
     if guest.broken:
         return guest.broken

@@ -121,6 +121,13 @@ def test_checks_that_do_not_end_are_told_from_a_start_that_does_not(attempt: Try
     assert boot.checks[0].reason.startswith("it had not told all after 0.1 minutes")
 
 
+def test_a_systemd_that_never_ends_starting_units_is_not_up(attempt: Try, tmp_path: Path, check: Path) -> None:
+    said = (sector.COM1, "host login: "), (sector.COM2, "ci-toolkit hello - \n")
+    boot = attempt(sector.disk(tmp_path / "disk.raw", *said), check, minutes=0.1)
+    assert boot.sign == "a login prompt"
+    assert boot.reason.startswith("it had not told all after 0.1 minutes (time-limit)")
+
+
 def test_the_image_is_not_changed_and_nothing_is_left(attempt: Try, tmp_path: Path) -> None:
     disk = sector.disk(tmp_path / "disk.raw", (sector.COM2, HELLO + END))
     disk.chmod(0o444)

@@ -3,6 +3,7 @@
 import io
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -108,3 +109,24 @@ def test_a_qemu_that_ends_is_the_end(lines: tuple[Lines, Lines], code: int, reas
     for one in theirs.values():
         one.close()
     assert follow(guest(), ours, Running(code)) == reason
+
+
+def test_an_end_without_a_word_on_systemds_state_is_not_believed(lines: tuple[Lines, Lines]) -> None:
+    ours, theirs = lines
+    theirs[machine.REPORT].sendall(b"ci-toolkit hello - \nci-toolkit end - \n")
+    one = guest()
+    told = watch.follow(one, ours, Running(), seconds=1, grace=0.5, tell=lambda _: None)
+    assert told.startswith("it was not up after")
+    assert one.late
+
+
+def test_a_guest_is_heard_while_others_ask_it(lines: tuple[Lines, Lines]) -> None:
+    ours, theirs = lines
+    one = guest()
+    with watch.listening(one, ours):
+        for _ in range(100):
+            theirs[machine.CONSOLE].sendall(b"x" * (1 << 16) + b"\n")
+        theirs[machine.CONSOLE].sendall(b"host login: ")
+        while not one.screen.ready:
+            time.sleep(0.05)
+    assert one.screen.ready == "a login prompt"

@@ -17,7 +17,7 @@ from ci_toolkit.errors import ExitCode, HostError
 from ci_toolkit.host.kvm import Accelerator
 from ci_toolkit.runners import hypervisor
 
-TOLD = "ci-toolkit hello - \nci-toolkit ended 0 {}\nci-toolkit end - \n"
+TOLD = "ci-toolkit hello - \nci-toolkit state - eA==\nci-toolkit ended 0 {}\nci-toolkit end - \n"
 PASSED, FAILED = "MA==", "MQ=="  # "0" and "1" as base64
 
 Call = Callable[..., int]

@@ -20,7 +20,7 @@ from tests.integration.conftest import ROOT, Run, toolkit
 pytestmark = pytest.mark.integration
 
 NO_ENGINE = "no container engine answers"
-TOLD = "ci-toolkit hello - \nci-toolkit end - \n"
+TOLD = "ci-toolkit hello - \nci-toolkit state - eA==\nci-toolkit end - \n"
 # Emulated on a busy machine; alone it takes half a minute.
 MINUTES = "15"
 
