@@ -9,34 +9,45 @@ from typing import Any, Final
 DIRECTORIES: Final = (Path("/etc/qemu/firmware"), Path("/usr/share/qemu/firmware"))
 
 _ARCHITECTURE: Final = "x86_64"
-# Of those, what asks for keys, for another kind of machine, or for encrypted memory is not what is meant.
-_UNWANTED: Final = frozenset(("secure-boot", "enrolled-keys", "requires-smm"))
+_SECURE: Final = frozenset(("secure-boot", "enrolled-keys"))
+# What protects the variables from the guest.
+_PROTECTED: Final = "requires-smm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firmware:
-    """Two files for QEMU's flash: the program, and its variables as they are at first."""
+    """Two files for QEMU's flash: the program, and its variables as they are at first.
+
+    `protected` tells that it wants a machine with SMM, in which the guest itself cannot write the variables.
+    """
 
     code: Path
     variables: Path
+    protected: bool = False
 
 
-def find(directories: tuple[Path, ...] = DIRECTORIES) -> Firmware | None:
-    """Return the first plain UEFI for this architecture whose files are there, None where there is none."""
+def find(directories: tuple[Path, ...] = DIRECTORIES, *, secure: bool = False) -> Firmware | None:
+    """Return the first plain UEFI for this architecture whose files are there, None where there is none.
+
+    With SECURE, the first that starts only what is signed by one of the keys that it comes with.
+    """
     files = (path for directory in directories for path in sorted(directory.glob("*.json")))
-    return next((found for found in map(_described, files) if found is not None), None)
+    return next((found for path in files if (found := _described(path, secure)) is not None), None)
 
 
-def _described(path: Path) -> Firmware | None:
+def _described(path: Path, secure: bool) -> Firmware | None:
     try:
         told: Any = json.loads(path.read_text(encoding="utf-8"))
         mapping = told["mapping"]
         architectures = {target["architecture"] for target in told["targets"]}
         fits = "uefi" in told["interface-types"] and mapping["device"] == "flash" and _ARCHITECTURE in architectures
-        if not fits or _UNWANTED & set(told["features"]):
+        features = set(told["features"])
+        if not fits or (features & _SECURE != (_SECURE if secure else set())):
             return None
         found = Firmware(
-            code=Path(mapping["executable"]["filename"]), variables=Path(mapping["nvram-template"]["filename"])
+            code=Path(mapping["executable"]["filename"]),
+            variables=Path(mapping["nvram-template"]["filename"]),
+            protected=_PROTECTED in features,
         )
     except (OSError, ValueError, KeyError, TypeError):  # of a kind that we do not know
         return None

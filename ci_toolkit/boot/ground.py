@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from ci_toolkit import process
 from ci_toolkit.boot import firmware
 from ci_toolkit.boot.firmware import Firmware
+from ci_toolkit.boot.image import BIOS, SECURE_BOOT
 from ci_toolkit.boot.lines import Running
 from ci_toolkit.boot.machine import PROGRAM
 from ci_toolkit.console import Console
@@ -41,9 +42,8 @@ class Ground(Protocol):
     def accelerator(self) -> Accelerator:
         """What runs the guest's instructions, and why."""
 
-    @property
-    def uefi(self) -> Firmware | None:
-        """The UEFI firmware that is there, None where there is none."""
+    def uefi(self, kind: str) -> Firmware | None:
+        """Return the firmware of KIND, one of those of image.py; None for a BIOS."""
 
     @property
     def description(self) -> str:
@@ -59,14 +59,14 @@ class Ground(Protocol):
 
 
 @contextmanager
-def find(environ: Mapping[str, str], console: Console, *, output: Path, needs_uefi: bool) -> Iterator[Ground]:
-    """Yield the place to start QEMU in: here where all is there that it takes, else a container.
+def find(environ: Mapping[str, str], console: Console, *, output: Path, kinds: Collection[str]) -> Iterator[Ground]:
+    """Yield the place to start QEMU in: here where all is there that the firmware KINDS take, else a container.
 
     OUTPUT is a directory that a container has to see. Raises HostError with the reasons of both where there is none.
     """
-    missing = _missing(needs_uefi=needs_uefi)
+    missing = _missing(kinds)
     if missing is None:
-        yield Here(accelerator=_accelerator(), uefi=firmware.find())
+        yield Here(accelerator=_accelerator())
         return
     try:
         found = hypervisor.probe(environ, console, output)
@@ -78,12 +78,17 @@ def find(environ: Mapping[str, str], console: Console, *, output: Path, needs_ue
     yield Contained(container=found)
 
 
-def _missing(*, needs_uefi: bool) -> str | None:
+def _missing(kinds: Collection[str]) -> str | None:
     if shutil.which(PROGRAM, path=MINIMAL["PATH"]) is None:
         return f"{PROGRAM} is not installed"
-    if needs_uefi and firmware.find() is None:
-        return "no UEFI firmware for x86_64 is described below /usr/share/qemu/firmware (ovmf, edk2-ovmf)"
+    for kind in kinds:
+        if kind != BIOS and _here(kind) is None:
+            return f"no firmware for {kind} on x86_64 is described below /usr/share/qemu/firmware (ovmf, edk2-ovmf)"
     return None
+
+
+def _here(kind: str) -> Firmware | None:
+    return None if kind == BIOS else firmware.find(secure=kind == SECURE_BOOT)
 
 
 def _accelerator() -> Accelerator:
@@ -97,8 +102,10 @@ class Here:
     """This machine."""
 
     accelerator: Accelerator
-    uefi: Firmware | None
     description: str = "QEMU of this machine"
+
+    def uefi(self, kind: str) -> Firmware | None:
+        return _here(kind)
 
     @contextmanager
     def start(
@@ -139,9 +146,11 @@ class Contained:
     def accelerator(self) -> Accelerator:
         return self.container.accelerator
 
-    @property
-    def uefi(self) -> Firmware | None:
-        return Firmware(code=hypervisor.UEFI[0], variables=hypervisor.UEFI[1])
+    def uefi(self, kind: str) -> Firmware | None:
+        if kind == BIOS:
+            return None
+        code, variables = hypervisor.SECURE_BOOT if kind == SECURE_BOOT else hypervisor.UEFI
+        return Firmware(code=code, variables=variables, protected=kind == SECURE_BOOT)
 
     @property
     def description(self) -> str:

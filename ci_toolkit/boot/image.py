@@ -16,6 +16,7 @@ from ci_toolkit.images.read import identify
 
 BIOS: Final = "bios"
 UEFI: Final = "uefi"
+SECURE_BOOT: Final = "secure-boot"
 
 # What a UEFI starts of a disk that it has not seen before (UEFI 2.10, 3.5.1.1).
 LOADER: Final = "EFI/BOOT/BOOTX64.EFI"
@@ -38,7 +39,7 @@ class Image:
 
     @property
     def firmware(self) -> tuple[str, ...]:
-        """Return the firmware kinds that find something to start; all where that is not known."""
+        """Return the firmware kinds, but Secure Boot, that find something to start; all where that is not known."""
         return tuple(name for name in (BIOS, UEFI) if name not in self.lacks)
 
 
@@ -93,7 +94,7 @@ def _lacks(disk: Data, known: Format | None, budget: Budget) -> Mapping[str, str
         "it has no partition table with an EFI system partition" if known is None else _no_loader(disk, known, budget)
     )
     if missing is not None:
-        lacks[UEFI] = missing
+        lacks[UEFI] = lacks[SECURE_BOOT] = missing
     return lacks
 
 

@@ -51,12 +51,13 @@ class Parts:
 
 def argv(hardware: Hardware, parts: Parts, sockets: Path) -> tuple[str, ...]:
     """Return the call of QEMU. What the guest writes to its disk goes to a file that has no name (snapshot=on)."""
+    smm = "on" if parts.uefi is not None and parts.uefi.protected else "off"
     threads = ",thread=multi" if hardware.accelerator == "tcg" else ""
     return (
         PROGRAM,
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         # Strings of more than 64 KiB in all take the newer entry point.
-        *("-machine", "q35,smbios-entry-point-type=64", "-accel", f"{hardware.accelerator}{threads}"),
+        *("-machine", f"q35,smbios-entry-point-type=64,smm={smm}", "-accel", f"{hardware.accelerator}{threads}"),
         *("-cpu", hardware.processor, "-smp", str(hardware.cpus), "-m", f"{hardware.memory >> 20}M"),
         *(_flash(parts.uefi) if parts.uefi is not None else ()),
         *("-drive", f"if=none,id=disk,format={parts.format},snapshot=on,file={escaped(parts.disk)}"),
@@ -75,6 +76,7 @@ def argv(hardware: Hardware, parts: Parts, sockets: Path) -> tuple[str, ...]:
 
 def _flash(uefi: Firmware) -> tuple[str, ...]:
     return (
+        *(("-global", "driver=cfi.pflash01,property=secure,value=on") if uefi.protected else ()),
         *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={escaped(uefi.code)}"),
         *("-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={escaped(uefi.variables)}"),
     )

@@ -30,6 +30,10 @@ _READY: Final = (
 _BROKEN: Final = (
     (re.compile(rb"Kernel panic - not syncing: (.{0,200})"), "the kernel panicked: {}"),
     (
+        re.compile(rb"BdsDxe: (failed to load [^\r\n]*Access Denied|[^\r\n]*Security Violation)"),
+        "Secure Boot refused the loader: no key that the firmware has signed it",
+    ),
+    (
         re.compile(rb"BdsDxe: (No bootable option or device was found)"),
         "the UEFI found nothing on the disk that it could start",
     ),

@@ -13,7 +13,7 @@ from typing import Final
 from ci_toolkit.boot import control, guest, lines, machine, ports, records, seed, ssh, watch
 from ci_toolkit.boot.ground import Ground, Places
 from ci_toolkit.boot.guest import Script
-from ci_toolkit.boot.image import UEFI, Image
+from ci_toolkit.boot.image import Image
 from ci_toolkit.boot.machine import Hardware, Parts
 from ci_toolkit.boot.outcome import Boot, Check
 from ci_toolkit.boot.records import Record
@@ -112,7 +112,7 @@ def _parts(image: Image, firmware: str, wishes: Wishes, ground: Ground, login: L
     return Parts(
         disk=image.path.absolute(),
         format=image.format,
-        uefi=ground.uefi if firmware == UEFI else None,
+        uefi=ground.uefi(firmware),
         strings=paths,
         seed=directory,
         ssh=None if login is None else ground.ssh_inside(login.address),

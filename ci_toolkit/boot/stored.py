@@ -17,7 +17,7 @@ BYTES_MAX: Final = 64 << 20
 _MOST: Final = 1000
 _TEXT_MAX: Final = 1 << 20
 _HINT: Final = "Give the boot.json that `ci-toolkit boot` wrote, as it was written."
-_NAME: Final = re.compile(r"[a-z]{1,16}")
+_NAME: Final = re.compile(r"[a-z-]{1,16}")
 _T = TypeVar("_T")
 
 

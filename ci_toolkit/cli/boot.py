@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REPORT: Final = "boot.json"
 JUNIT: Final = "boot.junit.xml"
 
-_FIRMWARE: Final = {"bios": ("bios",), "uefi": ("uefi",), "both": ("bios", "uefi")}
+_FIRMWARE: Final = {"bios": ("bios",), "uefi": ("uefi",), "both": ("bios", "uefi"), "secure-boot": ("secure-boot",)}
 _FILE: Final = click.Path(path_type=Path, readable=False)
 
 
@@ -119,8 +119,8 @@ def _start(
     from ci_toolkit.boot import ground, start
     from ci_toolkit.boot.outcome import Outcome
 
-    needs_uefi = "uefi" in wishes.firmware and "uefi" not in image.lacks
-    with ground.find(environ, console, output=wishes.output, needs_uefi=needs_uefi) as place:
+    kinds = [kind for kind in wishes.firmware if kind not in image.lacks]
+    with ground.find(environ, console, output=wishes.output, kinds=kinds) as place:
         console.say(f"{place.description}: {place.accelerator.reason}")
         emulated = place.accelerator.name != "kvm"
         boots = start.start(image, replace(wishes, minutes=limits[emulated]), place, console)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The firmware of the toolkit's image: its program, and its variables as they are at first.
 UEFI: Final = (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd"))
+# The same with Secure Boot, and Microsoft's keys.
+SECURE_BOOT: Final = (Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd"))
 # Where QEMU listens in the container for what comes to a port of this machine.
 SSH: Final = ("0.0.0.0", 2222)
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def test_a_plain_one_is_taken_whatever_comes_before_it(tmp_path: Path) -> None:
     plain = described(tmp_path, "50", features=("acpi-s3",))
     described(tmp_path, "60")
     assert find((tmp_path / "none", tmp_path)) == plain
+
+
+def test_secure_boot_takes_one_with_keys(tmp_path: Path) -> None:
+    described(tmp_path, "10", features=("secure-boot",))
+    described(tmp_path, "20")
+    keyed = described(tmp_path, "30", features=("secure-boot", "enrolled-keys", "requires-smm"))
+    found = find((tmp_path,), secure=True)
+    assert found == replace(keyed, protected=True)
 
 
 def test_an_administrators_own_comes_first(tmp_path: Path) -> None:

@@ -22,6 +22,13 @@ def test_a_uefi_has_two_flashes_that_stay_as_they_are() -> None:
     assert "if=pflash,unit=0,format=raw,readonly=on,file=/code" in said
     assert "if=pflash,unit=1,format=raw,snapshot=on,file=/vars" in said
     assert "pflash" not in call()
+    assert "smm=off" in said
+
+
+def test_the_variables_of_secure_boot_are_kept_from_the_guest() -> None:
+    said = call(uefi=Firmware(code=Path("/code"), variables=Path("/vars"), protected=True))
+    assert "-machine q35,smbios-entry-point-type=64,smm=on " in said
+    assert "-global driver=cfi.pflash01,property=secure,value=on" in said
 
 
 def test_an_emulated_processor_uses_several_threads() -> None:

@@ -41,7 +41,7 @@ class Try:
 
     def __call__(self, disk: Path, *checks: Path, minutes: float = 1.0) -> Boot:
         wishes = Wishes(firmware=("bios",), output=self.output, minutes=minutes, scripts=read_scripts(checks))
-        place = ground.Here(accelerator=EMULATED, uefi=None)
+        place = ground.Here(accelerator=EMULATED)
         (boot,) = start.start(image.look(disk), wishes, place, Console(narration=self.narration))
         return boot
 

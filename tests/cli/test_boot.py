@@ -82,13 +82,13 @@ def test_firmware_that_has_nothing_to_start_is_told_without_a_start(
 
     @contextmanager
     def find(*_: Any, **needed: Any) -> Any:
-        started.append(needed["needs_uefi"])
-        yield ground.Here(accelerator=Accelerator(name="tcg", processor="max", reason="emulated"), uefi=None)
+        started.append(needed["kinds"])
+        yield ground.Here(accelerator=Accelerator(name="tcg", processor="max", reason="emulated"))
 
     monkeypatch.setattr(ground, "find", find)
     (tmp_path / "empty.raw").write_bytes(bytes(1 << 20))
     assert call(tmp_path / "empty.raw", "--check", check) == ExitCode.POLICY
-    assert started == [False]
+    assert started == [[]]
     out = capfd.readouterr().out
     assert "the image has nothing that a BIOS starts: its first sector holds no boot code" in out
     assert "the image has nothing that a UEFI starts: it has no partition table" in out

@@ -71,6 +71,13 @@ def test_an_image_without_a_bios_loader_is_told_by_one_sentence(started: Run) ->
     assert reason in " ".join(started.stdout.split())
 
 
+def test_secure_boot_refuses_what_nobody_signed(debian: Run, tmp_path: Path) -> None:
+    image_path, output = str(debian.output / "debian.raw"), str(tmp_path / "output")
+    completed = toolkit("boot", image_path, "--firmware", "secure-boot", "--output", output, "--time-limit", MINUTES)
+    assert completed.returncode == 1, completed.stderr
+    assert "Secure Boot refused the loader: no key that the firmware has signed it" in completed.stdout
+
+
 def contained(image_path: Path, output: Path) -> int:
     """Start an image in the toolkit's container, as a machine without QEMU does."""
     console = Console()
