@@ -42,6 +42,8 @@ _WANTS: Final = f"[Unit]\nWants={SERVICE}\n"
 # The last console is the one of programs; the screen is the kernel's own choice where there is none. On its first start
 # systemd-firstboot may ask for a locale there, and wait for an answer for ever.
 _KERNEL: Final = "console=tty0 console=ttyS0 systemd.firstboot=no"
+# That an emulated processor is slow is no fault of the image: its units and devices get ten times what systemd gives them.
+_PATIENT: Final = " systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 _FOR_KERNEL: Final = ("io.systemd.stub.kernel-cmdline-extra", "io.systemd.boot.kernel-cmdline-extra")
 
 # What a unit's ExecStart= takes as it is, without quotes: an interpreter and, as Linux reads it, one argument.
@@ -86,8 +88,11 @@ def _read(path: Path) -> Script:
     return Script(name=path.name, content=content, interpreter=tuple(one.decode() for one in found.groups() if one))
 
 
-def strings(scripts: Sequence[Script], *, more: Sequence[tuple[str, bytes]] = ()) -> tuple[str, ...]:
-    """Return the SMBIOS strings that make a guest tell how it started and run SCRIPTS; MORE are further credentials."""
+def strings(scripts: Sequence[Script], *, emulated: bool, more: Sequence[tuple[str, bytes]] = ()) -> tuple[str, ...]:
+    """Return the SMBIOS strings that make a guest tell how it started and run SCRIPTS; MORE are further credentials.
+
+    EMULATED tells that the guest's processor is.
+    """
     words = " ".join(f'"{" ".join(script.interpreter)}"' for script in scripts)
     unit = _UNIT.format(run=RUN, port=PORT, interpreters=words)
     credentials = (
@@ -99,5 +104,5 @@ def strings(scripts: Sequence[Script], *, more: Sequence[tuple[str, bytes]] = ()
     )
     return (
         *(f"io.systemd.credential.binary:{name}={base64.b64encode(data).decode()}" for name, data in credentials),
-        *(f"{name}={_KERNEL}" for name in _FOR_KERNEL),
+        *(f"{name}={_KERNEL}{_PATIENT if emulated else ''}" for name in _FOR_KERNEL),
     )

@@ -102,7 +102,7 @@ def _parts(image: Image, firmware: str, wishes: Wishes, ground: Ground, login: L
     more = () if login is None else (("ssh.authorized_keys.root", login.public.encode()),)
     in_guest = wishes.scripts if login is None else ()
     paths = []
-    for number, text in enumerate(guest.strings(in_guest, more=more)):
+    for number, text in enumerate(guest.strings(in_guest, emulated=ground.accelerator.name == "tcg", more=more)):
         paths.append(work / f"string.{number}")
         paths[-1].write_text(text, encoding="utf-8")
     directory = None

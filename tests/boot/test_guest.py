@@ -54,16 +54,25 @@ def test_too_much_is_refused(tmp_path: Path) -> None:
 
 def test_the_guest_gets_each_script_as_it_is_and_a_unit_that_systemd_takes(tmp_path: Path) -> None:
     scripts = [script(tmp_path / "a", b"\x00\xff".join([b"true\n"] * 2)), script(tmp_path / "b", b"#!/bin/sh -e\n")]
-    strings = guest.strings(scripts, more=[("ssh.authorized_keys.root", b"key")])
+    strings = guest.strings(scripts, emulated=False, more=[("ssh.authorized_keys.root", b"key")])
     found = credentials(strings)
     assert found["ci-toolkit.check.0"] == scripts[0].content
     assert found["ci-toolkit.check.1"] == scripts[1].content
     assert found["ssh.authorized_keys.root"] == b"key"
     assert sum(one.startswith("io.systemd.stub.kernel-cmdline-extra=") for one in strings) == 1
+    assert not [one for one in strings if "timeout" in one]
     unit = tmp_path / guest.SERVICE
     unit.write_bytes(found[f"systemd.extra-unit.{guest.SERVICE}"])
     assert f'%d/{guest.RUN} {guest.PORT} %d "/bin/sh" "/bin/sh -e"\n' in unit.read_text(encoding="utf-8")
     run("systemd-analyze", "verify", unit)
+
+
+def test_a_slow_processor_is_no_fault_of_the_image() -> None:
+    patient = [one for one in guest.strings((), emulated=True) if one.startswith("io.systemd.stub.")]
+    assert patient == [
+        "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0 systemd.firstboot=no "
+        "systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
+    ]
 
 
 def test_the_guests_script_has_no_fault_that_shellcheck_knows() -> None:
