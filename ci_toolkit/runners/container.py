@@ -72,14 +72,14 @@ def start(request: Request) -> Iterator["ContainerPlace"]:
     """
     labels = {RUN_LABEL: uuid.uuid4().hex}
     place: ContainerPlace | None = None
-    with _connected(request) as (client, kind):
+    with connected(request) as (client, kind):
         try:
-            with _refusals():
-                image = _image(client, request)
+            with refusals():
+                image = find_image(client, request)
                 profile = _profile(client, image, labels)
             try:
                 with ExitStack() as stack:
-                    with _refusals():
+                    with refusals():
                         container = _create(client, kind, image, profile, labels, request)
                         # It goes on for as long as this is open, and this closes with us, however we end.
                         stack.enter_context(closing(container.attach_socket(params={"stdin": 1, "stream": 1})))
@@ -88,15 +88,15 @@ def start(request: Request) -> Iterator["ContainerPlace"]:
                     yield place
             finally:
                 # Before the files go: an interrupted build must not go on writing meanwhile.
-                _take_away(client, labels, request)
+                take_away(client, labels, request)
                 if place is not None:
                     _give_back(client, place, labels)
         finally:
-            _take_away(client, labels, request)
+            take_away(client, labels, request)
 
 
 @contextmanager
-def _connected(request: Request) -> Iterator[tuple["DockerClient", Engine]]:
+def connected(request: Request) -> Iterator[tuple["DockerClient", Engine]]:
     """Connect to the engine that the probe found, or start a Podman that has no service."""
     from docker import from_env
 
@@ -107,14 +107,14 @@ def _connected(request: Request) -> Iterator[tuple["DockerClient", Engine]]:
         address = answer.address
         if address == engine.NO_SERVICE:
             address = stack.enter_context(podman.service(request.environ, request.scratch.parent / "podman.log"))
-        with _refusals():
+        with refusals():
             client = from_env(environment={**request.environ, "DOCKER_HOST": address})
         stack.callback(client.close)
         yield client, answer.engine
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Turn what the engine, or the way to it, says into a HostError."""
     from docker.errors import DockerException
     from requests import RequestException
@@ -127,11 +127,11 @@ def _refusals() -> Iterator[None]:
         raise HostError(f"the container engine refused: {said}", hint=remedy) from error
 
 
-def _take_away(client: "DockerClient", labels: Mapping[str, str], request: Request) -> None:
+def take_away(client: "DockerClient", labels: Mapping[str, str], request: Request) -> None:
     """Remove every container of this run, also one that was being made when the run was interrupted."""
     wanted = [f"{name}={value}" for name, value in labels.items()]
     try:
-        with _refusals():
+        with refusals():
             for container in client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True):
                 _remove(container)
     except HostError as error:
@@ -152,7 +152,7 @@ def _remove(container: "Container") -> None:
                 container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
 
 
-def _image(client: "DockerClient", request: Request) -> str:
+def find_image(client: "DockerClient", request: Request) -> str:
     """Return the name of the image to use, pulled if it has to be."""
     from docker.errors import APIError, ImageNotFound
 
@@ -253,7 +253,7 @@ def _give_back(client: "DockerClient", place: "ContainerPlace", labels: Mapping[
         return
     user, group = place.caller
     try:
-        with _refusals():
+        with refusals():
             _output(
                 client,
                 place.image,
@@ -311,7 +311,7 @@ class ContainerPlace:
 
     def stop(self) -> None:
         """End every program that runs here, and the container with them."""
-        with suppress(HostError), _refusals():
+        with suppress(HostError), refusals():
             self.container.kill()
 
     @property
@@ -342,7 +342,7 @@ class ContainerPlace:
         variables = (f"{name}={value}" for name, value in command.environment.items())
         argv = ("env", "--ignore-environment", *variables, *command.argv)
         streams = (Lines(on_line=on_line), Lines(on_line=on_line))
-        with _refusals(), self._ended_after(timeout_seconds) as late:
+        with refusals(), self._ended_after(timeout_seconds) as late:
             code = execute(self.container, argv, os.fspath(command.directory or "/"), streams)
         if code is None and not late.is_set():
             raise BuildError("the build's container ended before the build", hint="Did it run out of memory?")
@@ -358,7 +358,7 @@ class ContainerPlace:
         def end() -> None:
             late.set()
             try:
-                with _refusals():
+                with refusals():
                     _remove(self.container)
             except HostError as error:
                 self.request.console.warn(f"the build's container could not be ended: {error.message}")

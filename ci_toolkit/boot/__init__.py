@@ -1,0 +1,1 @@
+"""Start an image in QEMU, ask it what became of its start, and run checks in it."""
