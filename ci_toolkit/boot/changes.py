@@ -24,7 +24,8 @@ def _boot(old: Boot, new: Boot) -> Iterator[str]:
         yield "comes up now, and did not before" if new.booted else "does not come up any more"
     yield from _names("failed unit", old.failed_units, new.failed_units)
     yield from _names("listening port", old.ports, new.ports)
-    if old.booted and new.booted and old.accelerator == new.accelerator and old.seconds > 0:
+    # Times compare where the same was waited for, on the same kind of processor.
+    if old.booted and new.booted and (old.accelerator, old.sign) == (new.accelerator, new.sign) and old.seconds > 0:
         factor = new.seconds / old.seconds
         if not 1 / _SLOWER <= factor <= _SLOWER:
             yield f"{'slower' if factor > 1 else 'faster'}: {old.seconds:.1f} s before, {new.seconds:.1f} s now"

@@ -230,7 +230,7 @@ def describe(check: Check) -> str:
 def _line(text: str | None) -> str | None:
     """Return the first line of TEXT, None where it has none."""
     found = (text or "").strip().splitlines()
-    return printable(found[0][:300]) if found else None
+    return printable(found[0].strip()[:300]) if found else None
 
 
 # More than any image has; the guest may say anything.

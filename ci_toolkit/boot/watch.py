@@ -90,7 +90,8 @@ def follow(
 
     After SECONDS, where given, it is given up. TELL is called now and then with what the reader may want to know.
     """
-    started = asked = spoke = time.monotonic()
+    started = asked = spoke = looked = time.monotonic()
+    code: int | None = None
     with _selector(sockets) as selector:
         while True:
             _hear(selector, guest)
@@ -101,7 +102,9 @@ def follow(
             if not guest.ready and (sign := guest.sign()):
                 guest.ready, guest.seconds = sign, now - started
                 tell(f"It is up after {guest.seconds:.1f} s, by {sign}")
-            end = _end(guest, running, now - started, seconds, grace)
+            if now - looked >= _LOOK_SECONDS:  # an engine is asked over a socket: not for each line that the guest says
+                looked, code = now, running.exit_code()
+            end = _gone(code, running, guest) if code is not None else _end(guest, now - started, seconds, grace)
             if end is not None:
                 return end
             if now - spoke >= _TELL_SECONDS:
@@ -154,15 +157,12 @@ def _selector(sockets: Sockets) -> selectors.BaseSelector:
     return selector
 
 
-def _end(guest: Guest, running: Running, seconds: float, limit: float | None, grace: float) -> str | None:
+def _end(guest: Guest, seconds: float, limit: float | None, grace: float) -> str | None:
     """Return "" where the guest has told all that it will, why it never will, or None where it goes on."""
     if guest.has_told_all and guest.ready:
         return ""
     if guest.broken:
         return guest.broken
-    code = running.exit_code()
-    if code is not None:
-        return _gone(code, running, guest)
     if guest.ready and not guest.told and seconds - guest.seconds > grace:
         return ""
     if limit is not None and seconds > limit:
@@ -174,6 +174,8 @@ def _end(guest: Guest, running: Running, seconds: float, limit: float | None, gr
 
 
 def _gone(code: int, running: Running, guest: Guest) -> str:
+    if (guest.has_told_all and guest.ready) or guest.broken:
+        return guest.broken or ""
     if code != 0:
         return f"QEMU ended with exit code {code}: {running.words()}"
     said = guest.screen.last_line or "nothing"

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 import sector
 
-from ci_toolkit.boot import ground, image, start
+from ci_toolkit.boot import ground, image, lines, start
 from ci_toolkit.boot.guest import read_scripts
 from ci_toolkit.boot.machine import PROGRAM
 from ci_toolkit.boot.outcome import Boot
@@ -128,13 +129,21 @@ def test_a_systemd_that_never_ends_starting_units_is_not_up(attempt: Try, tmp_pa
     assert boot.reason.startswith("it had not told all after 0.1 minutes (time-limit)")
 
 
-def test_the_image_is_not_changed_and_nothing_is_left(attempt: Try, tmp_path: Path) -> None:
+def test_the_image_is_not_changed_and_nothing_is_left(
+    attempt: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disk = sector.disk(tmp_path / "disk.raw", (sector.COM2, HELLO + END))
     disk.chmod(0o444)
-    before, there = disk.read_bytes(), {path.name for path in Path("/tmp").glob("ci-toolkit-*")}
+    before, used, listening = disk.read_bytes(), [], lines.listening
+
+    def listen(directory: Path) -> AbstractContextManager[lines.Sockets]:
+        used.append(directory)
+        return listening(directory)
+
+    monkeypatch.setattr(lines, "listening", listen)
     attempt(disk)
     assert disk.read_bytes() == before
-    assert {path.name for path in Path("/tmp").glob("ci-toolkit-*")} <= there
+    assert [path.exists() for path in used] == [False]
     assert {path.name for path in attempt.output.iterdir()} == {"bios.serial.log", "bios.screen.png"}
 
 
@@ -170,7 +179,6 @@ def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupt_leaves_no_qemu_and_a_polite_one_no_file(tmp_path: Path, number: signal.Signals) -> None:
     disk = sector.disk(tmp_path / "disk.raw", (sector.COM1, "Loading\n"))
-    there = set(Path("/tmp").glob("ci-toolkit-*"))
     output = tmp_path / "output"
     argv = (sys.executable, "-m", "ci_toolkit", "boot", disk, "--firmware", "bios", "--output", output)
     log = output / "bios.serial.log"
@@ -178,6 +186,7 @@ def test_an_interrupt_leaves_no_qemu_and_a_polite_one_no_file(tmp_path: Path, nu
         try:
             wait_for(lambda: log.exists() and b"Loading" in log.read_bytes())
             (qemu,) = children(process.pid)
+            call = Path(f"/proc/{qemu}/cmdline").read_text(encoding="utf-8")
             limits = Path(f"/proc/{qemu}/limits").read_text(encoding="ascii")
         except BaseException:
             process.kill()
@@ -188,10 +197,9 @@ def test_an_interrupt_leaves_no_qemu_and_a_polite_one_no_file(tmp_path: Path, nu
     assert re.search(r"^Max file size +\d+ ", limits, re.MULTILINE)
     assert process.returncode == (130 if number is not signal.SIGKILL else -9)
     wait_for(lambda: not Path(f"/proc/{qemu}").exists())
-    left = set(Path("/tmp").glob("ci-toolkit-*")) - there
+    found = re.search(r"path=(/tmp/ci-toolkit-\w+)/console", call)
+    assert found is not None
     if number is signal.SIGKILL:
-        for path in left:
-            shutil.rmtree(path, ignore_errors=True)
-    else:
-        assert {path for path in left if any(path.glob("string.*"))} == set()
+        shutil.rmtree(found[1], ignore_errors=True)  # which nobody could do
+    assert not Path(found[1]).exists()
     assert [path.name for path in output.iterdir()] == ["bios.serial.log"]
