@@ -262,9 +262,10 @@ def test_other_forms_of_a_format_are_told(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
 def test_what_tells_and_opens_a_format_is_there(known: Format) -> None:
     module = known.load()
-    recogniser, reader = get_type_hints(getattr(module, known.recogniser)), getattr(module, known.reader)
+    recogniser, reader = (get_type_hints(getattr(module, name)) for name in (known.recogniser, known.reader))
     assert recogniser == {"data": Data, "return": bool}
-    assert list(get_type_hints(reader).values()) == [Data, Budget, Container]
+    assert reader.pop("return") is Container
+    assert list(reader.values())[:2] == [Data, Budget]
 
 
 @pytest.mark.parametrize("name", MAKERS)
