@@ -84,7 +84,9 @@ def comment(who: Poster, reports: Sequence["Report"]) -> "Delivery":
     from ci_toolkit.reports import joined, summary, threshold
 
     first, *others = reports
-    name = first.job.name if first.job is not None else who.job.name
+    # What a fork's job wrote could name another job of ours, and so write over its comment.
+    trusted = first.job is not None and who.job.head is None
+    name = first.job.name if trusted and first.job is not None else who.job.name
     # A matrix has its joined comment, whichever of its legs are in it.
     marker = _marker(who, "" if others else first.title, "" if others else first.variant, name)
     return deliver(

@@ -243,8 +243,8 @@ def test_a_file_of_no_likely_size_is_not_read(tmp_path: Path) -> None:
 HEAD = "8f14e45fceea167a5a36dedd4bea2543c6d3a1b0"
 
 
-def of_commit(commit: str) -> str:
-    job = Job(provider=Provider.GITHUB, name="Images / verify", commit=commit, change=7)
+def of_commit(commit: str, name: str = "Images / verify") -> str:
+    job = Job(provider=Provider.GITHUB, name=name, commit=commit, change=7)
     return json.render(Report(title="examples/debian", verdict=Verdict.IDENTICAL, comparison=None, job=job))
 
 
@@ -257,6 +257,15 @@ def test_a_workflow_run_comments_on_the_pull_request_of_a_fork_whatever_number_t
     assert run() == ExitCode.FINE
     assert len(github.comments) == 1
     assert "⚠️ This change comes from a fork." in github.bodies[0]
+
+
+def test_what_a_fork_wrote_chooses_no_comment_of_another_job(tmp_path: Path, github: FakeGitHub) -> None:
+    github.open_pull(42, "levente/images", "drop-log", HEAD)
+    run = on_github(tmp_path, github, "workflow_run_of_fork")
+    for name in ("Images / verify", "Release / sign"):
+        run.report.write_text(of_commit(HEAD, name), encoding="utf-8")
+        assert run() == ExitCode.FINE
+    assert len(github.comments) == 1, "the job that posts is one, whatever it was handed"
 
 
 @pytest.mark.parametrize("text", [of_commit("0" * 40), json.render(REPORT)])
