@@ -53,6 +53,7 @@ def diagnose(
 def _diagnosis(directory: Path, environ: Mapping[str, str]) -> "Diagnosis":
     # Loaded here: rich and the runners would slow down --help.
     from ci_toolkit.ci.detect import detect
+    from ci_toolkit.host import hardware
     from ci_toolkit.host.probe import probe
     from ci_toolkit.reports.doctor import Diagnosis
     from ci_toolkit.runners.choose import ON_REQUEST, verdicts
@@ -60,6 +61,7 @@ def _diagnosis(directory: Path, environ: Mapping[str, str]) -> "Diagnosis":
     capabilities = probe(directory=directory, environ=environ, thorough=True)
     return Diagnosis(
         job=detect(environ),
+        hardware=hardware.read(),
         capabilities=capabilities,
         runners=verdicts(capabilities),
         on_request=verdicts(capabilities, ON_REQUEST),

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +14,7 @@ from rich.text import Text
 from ci_toolkit.ci.job import Job, Provider
 from ci_toolkit.console import printable
 from ci_toolkit.host.capabilities import Capabilities, Capability, Leak
+from ci_toolkit.host.hardware import Hardware
 
 SCHEMA: Final = 1
 
@@ -70,6 +71,7 @@ class Diagnosis:
     """
 
     job: Job
+    hardware: Hardware
     capabilities: Capabilities
     runners: tuple[tuple[str, tuple[str, ...]], ...]
     on_request: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -92,6 +94,7 @@ def to_json(diagnosis: Diagnosis) -> str:
             "may_write": job.may_write,
             "may_not_write_because": job.may_not_write_because,
         },
+        "machine": asdict(diagnosis.hardware),
         "runner": diagnosis.chosen,
         "runners": [
             {"name": name, "obstacles": list(obstacles), "auto": tried}
@@ -172,8 +175,16 @@ def _summary(diagnosis: Diagnosis) -> RenderableType:
     runner = Text(diagnosis.chosen or "none fits this machine", style="bold green" if diagnosis.chosen else "bold red")
     grid = Table.grid(padding=(0, 2))
     grid.add_row("CI", _plain(", ".join(where)))
+    grid.add_row("Machine", _plain(_machine(diagnosis.hardware)))
     grid.add_row("Runner", runner)
     return grid
+
+
+def _machine(found: Hardware) -> str:
+    processors = f"{found.processors:.3g} × {found.model or found.architecture}"
+    memory = f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.free_memory_bytes / 1e9:.1f} free"
+    kernel = f"{found.kernel} {found.architecture}" + (f", clock {found.clock}" if found.clock else "")
+    return f"{processors}; {memory}; {kernel}"
 
 
 def _runners(diagnosis: Diagnosis) -> RenderableType:

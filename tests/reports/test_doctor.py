@@ -10,6 +10,7 @@ import pytest
 import ci_toolkit.reports
 from ci_toolkit.ci.job import Job, Provider
 from ci_toolkit.host.capabilities import Capabilities, Capability, Leak
+from ci_toolkit.host.hardware import Hardware
 from ci_toolkit.reports import doctor
 from ci_toolkit.reports.doctor import Diagnosis
 
@@ -26,6 +27,15 @@ def leak(name: str, found: str, *, leaks: bool) -> Leak:
 def diagnosis() -> Diagnosis:
     return Diagnosis(
         job=Job(provider=Provider.GITLAB, repository="42", change=7, may_not_write_because="a job token cannot"),
+        hardware=Hardware(
+            processors=1.5,
+            model="Some CPU",
+            architecture="x86_64",
+            memory_bytes=16_000_000_000,
+            free_memory_bytes=9_900_000_000,
+            kernel="Linux 6.1",
+            clock="tsc",
+        ),
         capabilities=Capabilities(
             capabilities=(
                 capability("kvm", "the guest hangs", available=False),
@@ -48,6 +58,11 @@ def text(diagnosis: Diagnosis, *, explain: bool = False) -> str:
 def test_the_first_runner_without_an_obstacle_is_chosen(diagnosis: Diagnosis) -> None:
     assert diagnosis.chosen == "container"
     assert replace(diagnosis, runners=diagnosis.runners[:1]).chosen is None
+
+
+def test_the_machine_is_told_in_a_line(diagnosis: Diagnosis) -> None:
+    line = next(line for line in text(diagnosis).splitlines() if line.startswith("Machine"))
+    assert line.split(maxsplit=1)[1] == "1.5 × Some CPU; 16.0 GB of memory, 9.9 free; Linux 6.1 x86_64, clock tsc"
 
 
 def test_a_runner_that_has_to_be_asked_for_is_shown_as_that(diagnosis: Diagnosis) -> None:
