@@ -132,6 +132,15 @@ class Console:
         """Tell why the run ends."""
         self._annotate("error", text, hint)
 
+    def point(self, file: str, title: str, text: str) -> None:
+        """Warn of something that is mended in FILE, a path in the checkout; where the CI can, beside that file."""
+        if self.fold is not Fold.GITHUB or self._stopped:
+            self.warn(f"{file}: {title}", hint=text)
+            return
+        properties = (f"{name}={_property(self._clean(value))}" for name, value in (("file", file), ("title", title)))
+        lines = "\n".join(self._lines(text))
+        self._raw(f"::warning {','.join(properties)}::{_data(lines)}\n")
+
     def foreign(self, line: str) -> None:
         """Show one line that a build wrote; call it inside `foreign_output`."""
         if not self.quiet:
@@ -245,3 +254,8 @@ def _write(stream: TextIO, text: str) -> None:
 def _data(text: str) -> str:
     """Escape the data of a workflow command; the percent sign goes first."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """Escape the value of a workflow command's property."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -45,6 +45,7 @@ WAYS: dict[str, Callable[[Console, str], None]] = {
     "a warning's hint": lambda console, text: console.warn("look", hint=text),
     "error": lambda console, text: console.error(text),
     "foreign": lambda console, text: console.foreign(text),
+    "point": lambda console, text: console.point(text, text, text),
     "step": lambda console, text: step(console, text),
     "result": lambda console, text: console.result(text),
 }
@@ -80,7 +81,8 @@ def test_no_text_becomes_a_workflow_command(way: str, fold: Fold, text: str) -> 
     log = Log(fold)
     WAYS[way](log.console, text)
     found = [name for line in re.split(r"[\r\n]", log.narration.getvalue() + log.result) for name in obeyed(line)]
-    own = {"step": ["group", "endgroup"], "error": ["error"], "warn": ["warning"], "a warning's hint": ["warning"]}
+    warned = {way: ["warning"] for way in ("warn", "a warning's hint", "point")}
+    own = {"step": ["group", "endgroup"], "error": ["error"], **warned}
     assert found == (own.get(way, []) if fold is Fold.GITHUB else [])
 
 
@@ -326,3 +328,16 @@ def test_an_annotation_has_no_colours() -> None:
     log = Log(Fold.GITHUB, colour=True)
     log.console.error("no")
     assert log.narration.getvalue() == "::error::no\n"
+
+
+def test_what_is_mended_in_a_file_is_shown_beside_it() -> None:
+    log = Log(Fold.GITHUB)
+    log.console.point("images/a,b/mkosi.conf", "100 %: a log", "one::\nRemoveFiles=/var/log")
+    expected = "::warning file=images/a%2Cb/mkosi.conf,title=100 %25%3A a log::one::%0ARemoveFiles=/var/log"
+    assert log.lines == [expected]
+
+
+def test_elsewhere_it_is_a_warning() -> None:
+    log = Log(Fold.GITLAB)
+    log.console.point("mkosi.conf", "a log", "one")
+    assert log.lines == ["warning: mkosi.conf: a log", "  one"]

@@ -64,6 +64,7 @@ def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     report = pipeline.verify(asked, environ, console, known.__setitem__)
     (report,) = baselines.apply([report], settings.value("baseline", environ), console)
     deliver.show(report, environ, console)
+    deliver.point(report, settings.value("directory", environ), console)
     deliver.write(report, asked.output)
     known |= results.of_report(report, asked.output)
     if wants_comment:

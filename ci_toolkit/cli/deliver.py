@@ -23,6 +23,7 @@ FILES: Final = (
     ("report.junit.xml", "junit"),
     ("report.metrics.txt", "metrics"),
 )
+_POINTED: Final = 10
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -42,6 +43,18 @@ def show(report: "Report", environ: Mapping[str, str], console: Console) -> None
 
     width, colour = screen(environ, console)
     console.result(terminal.render(report, width=width, colour=colour))
+
+
+def point(report: "Report", directory: str, console: Console) -> None:
+    """Tell of each cause beside mkosi.conf, where the CI can; GitHub shows no more than ten for a step."""
+    from ci_toolkit.reports import outline
+
+    if console.fold is not Fold.GITHUB:
+        return  # the report on the terminal has them
+    for group in outline.groups(report.findings)[:_POINTED]:
+        finding = group.finding
+        text = f"{outline.explanation(finding)}\n{finding.fix}".strip()
+        console.point(str(Path(directory) / "mkosi.conf"), finding.title, text)
 
 
 def render(report: "Report", kind: str) -> str:

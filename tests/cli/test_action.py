@@ -106,6 +106,8 @@ def test_a_difference_fails_the_job_and_every_report_names_its_cause(
         *((call.output / name).read_text(encoding="utf-8") for name in ("report.json", "report.md", "report.html")),
     ):
         assert "hostname" in text
+    (beside,) = (line for line in call.said.splitlines() if line.startswith("::warning file="))
+    assert re.match(r"::warning file=\S*mkosi\.conf,title=[^:]*host name[^:]*::", beside), beside
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("any", 1), ("unexplained", 0), ("never", 0)])
