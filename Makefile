@@ -21,7 +21,7 @@ demo: image ## set up, then build and prove examples/debian and examples/leaky
 test: packages image lint types layers ## set up, then run every check and every test
 	@$(SETUP) tests
 
-check: lint types layers ## lint, types and unit tests; no Docker
+check: lint types layers ## lint, types and quick unit tests; no Docker
 	@$(SETUP) unit
 
 bench: image ## measure comparing and building against cmp, diff, diffoscope and plain mkosi

@@ -11,6 +11,7 @@ from bootstrap.workplace import Workplace
 
 # Each kind with pytest's words for it.
 _KINDS: Final = (
+    ("quick", ("-m", "not integration and not slow", "-n", "auto")),
     ("unit", ("-m", "not integration", "-n", "auto")),
     ("integration", ("-m", "integration")),
 )

@@ -22,7 +22,7 @@ _SETUP: Final[dict[str, Callable[[Workplace], None]]] = {
     "image": toolkit_image.ensure,
     "clean": lambda workplace: clean(workplace),
 }
-_TESTS: Final = {"unit": ("unit",), "tests": ("unit", "integration")}
+_TESTS: Final = {"unit": ("quick",), "tests": ("unit", "integration")}
 _LITTER: Final = (
     ".venv",
     "output",

@@ -29,7 +29,10 @@ HELLO = "ci-toolkit hello - \nci-toolkit state - cnVubmluZw==\nci-toolkit failed
 CHECKED = "ci-toolkit output 0 b29wcw==\nci-toolkit ended 0 Mw==\n"  # "oops", "3"
 END = "ci-toolkit end - \n"
 
-pytestmark = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed"),
+]
 
 
 class Try:

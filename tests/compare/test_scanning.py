@@ -21,6 +21,8 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data, Memory, Run, whole
 from ci_toolkit.images.limits import KIB, MIB
 
+pytestmark = pytest.mark.slow
+
 BLOCK = 4 * KIB
 SIZE = 150 * MIB + 5
 CHANGES = ((77, b"x"), (16 * MIB - 3, b"abcdef"), (40 * MIB, os.urandom(50_000)), (SIZE - 1, b"z"))

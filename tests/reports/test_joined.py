@@ -41,6 +41,7 @@ def test_several_have_one_table_and_are_folded_with_the_bad_ones_first() -> None
     assert text.count("<details>") == text.count("</details>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 7, 40, 100])
 def test_a_matrix_of_any_size_fits_and_says_what_was_cut(number: int) -> None:
     text = joined.render(many(number), COMMENT_LIMIT_CHARACTERS, length)

@@ -10,6 +10,8 @@ from bench import cause, changed, compared, contained, differs, finding, run, sh
 
 from ci_toolkit.compare.difference import Field
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="rpm --root needs root")
 @shows("rpm-journal", by="rpm")

@@ -349,6 +349,7 @@ def test_blocks_that_lead_to_themselves_are_given_up(tmp_path: Path) -> None:
     assert "level" in found.skipped[-1][1]
 
 
+@pytest.mark.slow
 def test_damage_is_read_or_refused(tmp_path: Path) -> None:
     chance = random.Random(1)
     files = {f"{number}{'n' * number}": chance.randbytes(number * 200) for number in range(40)}

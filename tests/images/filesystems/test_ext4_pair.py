@@ -15,6 +15,8 @@ from ci_toolkit.images.entry import Container, Entry
 from ci_toolkit.images.filesystems import ext4, ext4_pair
 from ci_toolkit.images.limits import MIB, BeyondLimitError, Budget, Limits
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {
     "ext2": ("-t", "ext2", "-b", "1024", "-I", "128"),
     "ext4": ("-t", "ext4", "-b", "4096"),
