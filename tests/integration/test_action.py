@@ -135,9 +135,9 @@ def test_the_token_is_masked_and_nowhere_else(leaky: Outcome) -> None:
     assert fake_github.TOKEN not in leaky.summary
 
 
-def test_a_reproducible_image_passes_without_a_comment_where_none_is_wished(run: Run, github: FakeGitHub) -> None:
+def test_a_reproducible_image_passes_without_a_word_where_none_is_wished(run: Run, github: FakeGitHub) -> None:
     before = len(github.server.requests)
-    outcome = run("good", REPRODUCIBLE, comment="false", artifact="mine")
+    outcome = run("good", REPRODUCIBLE, comment="false", status="false", artifact="mine")
     assert not outcome.failed, outcome.log
     assert outcome.outputs["verdict"] == "identical"
     assert outcome.outputs["sha256"] in outcome.summary
