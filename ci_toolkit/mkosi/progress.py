@@ -12,18 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from ci_toolkit.mkosi.words import CALL, STEP
+
 # How long the reader is left without a word, whether nothing happens or only packages do.
 SILENT_SECONDS: Final = 20.0
 
-_STEP: Final = re.compile(r"\s*‣\s*(?P<step>.*)")
 _UNITS: Final = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _SIZE: Final = r"(?P<number>[\d.,]+) ?(?P<unit>[kKMG]?i?)B"
 
-# A call of the package manager begins: what the last one did is done.
-_BEGINS: Final = re.compile(
-    r"Reading package lists\.\.\.|resolving dependencies\.\.\.|Updating and loading repositories:"
-    r"|Loading repository data"
-)
 # How much there is to do, in bytes or in packages.
 _BYTES_WANTED: Final = re.compile(rf"Need to get {_SIZE}|Total Download Size: +{_SIZE.replace('?P<', '?P<pacman_')}")
 _PACKAGES_WANTED: Final = re.compile(
@@ -83,7 +79,7 @@ class Progress:
     def hear(self, line: str) -> None:
         """Take LINE of what mkosi writes, as it was written."""
         with self._lock:
-            if found := _STEP.match(line):
+            if found := STEP.match(line):
                 self.step = found["step"].strip()
                 self._tell(f"{self._elapsed()} {line}")
             elif self.whole:
@@ -117,7 +113,7 @@ class Progress:
         if in_list and _LIST_LINE.match(line):
             self._in_list = True
             return True
-        if _BEGINS.match(line):
+        if CALL.match(line):  # what the last one did is done
             self._call = _Call()
             return True
         if self._call.count(line):

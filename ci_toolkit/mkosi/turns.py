@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from ci_toolkit.errors import ToolkitError
+from ci_toolkit.mkosi.words import CALL, STEP
 
 # How far behind the first build the second one's calls of its package manager are kept. A build that writes minutes of
 # UTC alone may still write the same; the zone of the second build varies those of local time.
@@ -30,13 +31,8 @@ _LOOK_SECONDS: Final = 0.1
 
 # mkosi's first line after the package lists were fetched; a tools tree has lists of its own before.
 _HAS_LISTS: Final = re.compile(r"\s*‣\s*(\[\S+\]\s*)?Building (?!\S*tools\b)\S+ image")
-_STEP: Final = re.compile(r"\s*‣\s*(.*)")
 _PATH: Final = re.compile(r"/\S+")
-# How apt, pacman, dnf and zypper begin, and how they tell that all is there.
-_BEGINS: Final = re.compile(
-    r"Reading package lists\.\.\.|resolving dependencies\.\.\."
-    r"|Updating and loading repositories:|Loading repository data"
-)
+# How apt, pacman, dnf and zypper tell that all is there.
 _IS_THERE: Final = re.compile(
     r"Need to get 0 B|Fetched \d|checking keyring\.\.\.|\( *\d+/\d+\) (checking keys in keyring|[Ii]nstalling)"
     r"|Running transaction|Checking for file conflicts"
@@ -58,12 +54,12 @@ class Calls:
 
     def hear(self, line: str) -> None:
         """Take LINE of what mkosi writes."""
-        if step := _STEP.match(line):
+        if step := STEP.match(line):
             # Paths are those of one of the two builds, and names in them may be drawn.
-            self.steps.setdefault(_PATH.sub("", step[1]), time.monotonic())
+            self.steps.setdefault(_PATH.sub("", step["step"]), time.monotonic())
         if not self.has_lists:
             self.has_lists = _HAS_LISTS.match(line) is not None
-        elif _BEGINS.match(line):
+        elif CALL.match(line):
             self.fetched()
             self.begun += 1
         elif _IS_THERE.match(line):
