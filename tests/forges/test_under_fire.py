@@ -19,6 +19,8 @@ from ci_toolkit.forges.deliver import Delivery, Outcome, deliver
 from ci_toolkit.forges.forge import State
 from ci_toolkit.forges.marker import carry, mark
 
+pytestmark = pytest.mark.slow
+
 MARK = mark("examples/debian", "verify")
 COMMIT = "8f14e45fceea167a5a36dedd4bea2543c6d3a1b0"
 

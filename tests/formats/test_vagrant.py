@@ -13,6 +13,8 @@ from bootable import Converted, to
 from ci_toolkit.formats.source import open_disk
 from ci_toolkit.formats.vagrant import address, boots_by_uefi_alone
 
+pytestmark = pytest.mark.slow
+
 PROVIDERS = ("libvirt", "virtualbox")
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"

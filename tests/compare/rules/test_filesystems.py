@@ -11,6 +11,8 @@ from bench import cause, changed, compared, differs, finding, run, shows
 from ci_toolkit.compare.difference import Field
 from ci_toolkit.compare.facts import Facts
 
+pytestmark = pytest.mark.slow
+
 # What dumpe2fs calls the facts of a superblock that the reader names.
 DUMPED = {
     "uuid": "Filesystem UUID",

@@ -20,6 +20,8 @@ from ci_toolkit.images.filesystems import f2fs
 from ci_toolkit.images.filesystems.f2fs_superblock import checksum
 from ci_toolkit.images.limits import BeyondLimitError, Budget, Limits
 
+pytestmark = pytest.mark.slow
+
 BLOCK = flashed.BLOCK
 SHAPES: dict[str, tuple[str, ...]] = {
     "as it comes": (),
@@ -237,7 +239,6 @@ def test_a_cut_image_is_refused_with_the_reason(plain: Path) -> None:
                 f2fs.read(loaded(cut), budget())
 
 
-@pytest.mark.slow
 def test_damage_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/file").write_bytes(b"x" * 9000)
@@ -254,7 +255,6 @@ def test_damage_is_read_or_refused(tmp_path: Path) -> None:
     assert 0 < sum(survives(f2fs.read, f2fs.recognise, image) for image in damaged) < 95
 
 
-@pytest.mark.slow
 def test_two_builds_differ_in_what_mkfs_draws_and_all_bytes_have_an_owner(source: Path) -> None:
     images = [source.parent / f"build {number}" for number in (1, 2)]
     for number, image in enumerate(images, 1):

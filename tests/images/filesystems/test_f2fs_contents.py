@@ -12,6 +12,8 @@ from specimens import budget, content, entries, loaded, make_sense
 from ci_toolkit.images.entry import Container, Entry, Kind
 from ci_toolkit.images.filesystems import f2fs
 
+pytestmark = pytest.mark.slow
+
 BLOCK = flashed.BLOCK
 
 

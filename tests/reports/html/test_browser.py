@@ -17,6 +17,8 @@ from ci_toolkit.compare.facts import Facts
 from ci_toolkit.reports.html.page import render
 from ci_toolkit.reports.report import Report
 
+pytestmark = pytest.mark.slow
+
 LIMIT_BYTES = 5_000_000
 SHOWN = "document.querySelectorAll('#tree li[data-c]:not([hidden])').length"
 COUNT = "document.getElementById('count').textContent"
