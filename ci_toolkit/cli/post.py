@@ -108,6 +108,10 @@ def status(who: Poster, reports: Sequence["Report"]) -> ExitCode:
 
     if not who.status:
         return ExitCode.FINE
+    if who.job.head is not None:
+        # A branch may be protected by this status, and a fork can write into its report what it likes.
+        who.console.say("no commit status was set: the job that was built may be a fork's, and so the verdict its own")
+        return ExitCode.FINE
     words = glance.line(reports[0]) if len(reports) == 1 else glance.joined(reports)
     name = table.label(reports[0]) if len(reports) == 1 else who.job.name or "images"
     delivery = statuses.put(

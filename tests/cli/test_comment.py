@@ -259,6 +259,15 @@ def test_a_workflow_run_comments_on_the_pull_request_of_a_fork_whatever_number_t
     assert "⚠️ This change comes from a fork." in github.bodies[0]
 
 
+def test_the_verdict_of_a_fork_is_no_commit_status(tmp_path: Path, github: FakeGitHub) -> None:
+    github.open_pull(42, "levente/images", "drop-log", HEAD)
+    run = on_github(tmp_path, github, "workflow_run_of_fork")
+    run.report.write_text(of_commit(HEAD), encoding="utf-8")
+    assert run() == ExitCode.FINE
+    assert len(github.comments) == 1
+    assert [line for line in github.server.sent() if "/statuses/" in line] == []
+
+
 def test_what_a_fork_wrote_chooses_no_comment_of_another_job(tmp_path: Path, github: FakeGitHub) -> None:
     github.open_pull(42, "levente/images", "drop-log", HEAD)
     run = on_github(tmp_path, github, "workflow_run_of_fork")

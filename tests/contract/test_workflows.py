@@ -119,7 +119,7 @@ def test_what_may_write_checks_nothing_out_and_runs_no_script() -> None:
     download, toolkit = (step["with"] for step in job["steps"])
     assert toolkit == {"command": "comment", "report": download["path"]}
     assert download["path"].startswith("${{ runner.temp }}/")
-    assert job["permissions"] == {"actions": "read", "pull-requests": "write", "statuses": "write"}
+    assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
 
 
 def test_the_comment_waits_for_the_workflow_that_verify_is() -> None:
