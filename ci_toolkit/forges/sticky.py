@@ -1,6 +1,7 @@
 """One comment, found again by its marker."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ci_toolkit.errors import ForgeError
@@ -45,8 +46,7 @@ def put(forge: Forge, note: Note, gone: set[int]) -> Put:
         except MissingError:
             gone.add(comment.id)
             continue
-        _remove(forge, ours[position + 1 :])
-        return done
+        return _join(forge, done, ours[position + 1 :], note.marker)
     if note.quiet:
         return Put(comment=None)
     created = forge.create(markers.carry(note.marker, note.text, note.stamp))
@@ -103,10 +103,8 @@ def _settle(forge: Forge, created: Comment, note: Note, account: str | None, gon
             done = _renew(forge, comment, note)
         except ForgeError:
             continue
-        _remove(forge, [created])
-        return done
-    _remove(forge, [comment for comment in ours if comment.id > created.id])
-    return Put(comment=created)
+        return _join(forge, done, [created], note.marker)
+    return _join(forge, Put(comment=created), [comment for comment in ours if comment.id > created.id], note.marker)
 
 
 def _is_ours(comment: Comment, account: str | None) -> bool:
@@ -114,10 +112,21 @@ def _is_ours(comment: Comment, account: str | None) -> bool:
     return comment.by_bot if account is None else comment.author == account
 
 
-def _remove(forge: Forge, comments: Iterable[Comment]) -> None:
-    """Two jobs that began at once may both have created one. What cannot be removed is no failure."""
-    for comment in comments:
-        try:
-            forge.delete(comment)
-        except ForgeError:
-            return
+def _join(forge: Forge, kept: Put, others: Sequence[Comment], marker: str) -> Put:
+    """Remove OTHERS, what two jobs that began at once may both have created; what the newest of them says is KEPT.
+
+    Its pipeline may not have seen ours, and would not say it again. What cannot be removed is no failure.
+    """
+    if not others or kept.comment is None:
+        return kept
+    newest = max(others, key=lambda comment: markers.read(marker, comment.body)[0].run)
+    stamp, _ = markers.read(marker, newest.body)
+    try:
+        if markers.read(marker, kept.comment.body)[0].is_before(stamp):
+            kept = Put(comment=forge.edit(kept.comment, newest.body), newer=True)
+        for comment in others:
+            with contextlib.suppress(ForgeError):
+                forge.delete(comment)
+    except ForgeError:
+        return kept
+    return kept

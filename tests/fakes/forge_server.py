@@ -144,12 +144,13 @@ class ForgeServer:
                     body=body,
                     content_type=self.headers.get("Content-Type", ""),
                 )
-                with forge.one_at_a_time:
+                with forge.one_at_a_time:  # what is said is what was there then: the content may be the fake's own list
                     answer = forge.answer(request)
                     forge.hold_against_contract(request, answer)
-                self.send(answer)
+                    data = answer.data()
+                self.send(answer, data)
 
-            def send(self, answer: Answer) -> None:
+            def send(self, answer: Answer, data: bytes) -> None:
                 if answer.status == 0:
                     self.close_connection = True
                     return
@@ -159,13 +160,13 @@ class ForgeServer:
                 if answer.content is not None:
                     self.send_header("Content-Type", answer.content_type())
                 if answer.status != 204:
-                    self.send_header("Content-Length", str(len(answer.data())))
+                    self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if not answer.trickle:
-                    self.wfile.write(answer.data())
+                    self.wfile.write(data)
                     return
                 with contextlib.suppress(OSError):  # the client has had enough
-                    for byte in answer.data():
+                    for byte in data:
                         self.wfile.write(bytes([byte]))
                         if forge.over.wait(answer.trickle):
                             self.close_connection = True

@@ -59,6 +59,32 @@ def test_a_comment_that_came_after_ours_is_the_one_that_goes(github: FakeGitHub,
     assert github.bodies == [carry(MARK, "ours", stamp(newer))]
 
 
+def test_what_a_newer_pipeline_said_is_kept_where_its_comment_goes(
+    github: FakeGitHub, newer: Job, older: Job, waits: Waits
+) -> None:
+    """It did not see ours: a forge may show a comment later than it counts it, and a look may fail."""
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # after ours was created
+            github.add(carry(MARK, "theirs", stamp(newer)))
+
+    github.server.meanwhile += [("GET", look)] * 3
+    assert say(older, "ours", waits) is Outcome.LEFT
+    assert github.bodies == [carry(MARK, "theirs", stamp(newer))]
+
+
+def test_two_comments_of_ours_are_joined_to_what_the_newer_one_says(
+    github: FakeGitHub, newer: Job, older: Job, waits: Waits
+) -> None:
+    for job in (replace(older, run=99, commit="5" * 40), newer):
+        github.add(carry(MARK, "theirs", stamp(job)))
+    assert say(older, "ours", waits) is Outcome.LEFT
+    assert github.bodies == [carry(MARK, "theirs", stamp(newer))]
+
+
 def test_a_look_that_fails_after_a_comment_was_created_is_no_failure(
     github: FakeGitHub, newer: Job, waits: Waits
 ) -> None:
