@@ -3,7 +3,7 @@
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -173,6 +173,18 @@ def find_image(client: "DockerClient", request: Request) -> str:
             hint="Run `make image` in the toolkit's checkout, or name another image in CI_TOOLKIT_IMAGE.",
         ) from error
     return wanted
+
+
+def held(names: Iterable[str], request: Request) -> str | None:
+    """Return the first of NAMES, of images or their digests, that the engine has; None where none, or no engine."""
+    from docker.errors import DockerException, ImageNotFound
+
+    with suppress(HostError, DockerException), connected(request) as (client, _):
+        for name in names:
+            with suppress(ImageNotFound):
+                client.images.get(name)
+                return name
+    return None
 
 
 def _profile(client: "DockerClient", image: str, labels: Mapping[str, str]) -> str:
