@@ -11,6 +11,9 @@ from ci_toolkit.errors import UnreadableError
 
 _TEXT_CHARACTERS: Final = 64 * 1024
 _LARGEST: Final = 2**63
+# Each costs many times the memory of its two characters, and Python's search for cycles; a record of all the files and
+# packages that it may have has 300,000.
+_NESTED: Final = 400_000
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 _T = TypeVar("_T")
@@ -85,6 +88,8 @@ class Node:
 
 def read(content: bytes, what: str, schema: int, hint: str) -> Node:
     """Return the JSON document CONTENT of SCHEMA. Raises UnreadableError, with WHAT and HINT, for anything else."""
+    if content.count(b"[") + content.count(b"{") > _NESTED:
+        raise UnreadableError(f"{what} has more than {_NESTED:,} lists and objects", hint=hint)
     try:
         value = json.loads(content, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from ci_toolkit.runners.runner import ToolkitImage
 
 SCHEMA: Final = 1
 # A directory image of 100,000 files has one of 15 MB.
-LIMIT_BYTES: Final = 64 << 20
+LIMIT_BYTES: Final = 16 << 20
 
 _OUTPUTS: Final = 250_000
 _WORDS: Final = 1_000

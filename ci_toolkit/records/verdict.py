@@ -11,7 +11,7 @@ from ci_toolkit.records.record import Record
 
 NAME: Final = "rebuild-verdict.json"
 SCHEMA: Final = 1
-LIMIT_BYTES: Final = 64 << 20
+LIMIT_BYTES: Final = 16 << 20
 _OUTPUTS: Final = 250_000
 _REASONS: Final = 1_000
 _HINT: Final = "Give the rebuild-verdict.json that rebuild wrote, as it was written."

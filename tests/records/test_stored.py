@@ -66,6 +66,7 @@ def changed(*path: str | int, value: object) -> bytes:
         b"[" * 100_000,
         b"{}",
         b'{"schema": true}',
+        b'{"schema": 1, "x": [' + b"[[]]," * 200_000 + b"0]}",
         changed("schema", value=2),
         changed("source", "commit", value="--upload-pack=touch /x"),
         changed("source", "commit", value="c0ffee"),
