@@ -21,6 +21,9 @@ from ci_toolkit.mkosi.plan import Plan
 from ci_toolkit.mkosi.progress import Progress
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.process import Command, Sandbox
+from ci_toolkit.records import making
+from ci_toolkit.records import stored as records
+from ci_toolkit.records.making import Facts
 from ci_toolkit.runners import choose, limit, vm
 from ci_toolkit.runners.runner import INSIDE, Place, Request
 from ci_toolkit.workshop import Workshop, open_workshop
@@ -57,7 +60,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with; one build may take `minutes`."""
+    """Everything one run builds with; one build may take `minutes`.
+
+    `suites` are package sources of this machine, for what has none of its own; `runner` is what was chosen.
+    """
 
     wishes: Wishes
     workshop: Workshop
@@ -66,6 +72,9 @@ class Site:
     call: Call
     plan: Plan
     console: Console
+    environ: Mapping[str, str]
+    runner: str
+    suites: tuple[str, ...] = ()
     minutes: float | None = None
 
     def build(self, surroundings: Environment, name: str) -> Build:
@@ -109,6 +118,7 @@ class Site:
         (staged / "first").rmdir()
         if identical:
             shutil.rmtree(staged / "second", ignore_errors=True)
+        self._write_record(builds, identical=identical)
         self.workshop.publish()
         if self.workshop.tidies:
             self._tidy()
@@ -117,6 +127,26 @@ class Site:
         return tuple(
             replace(one, directory=place, log=output / one.log.name) for one, place in zip(builds, places, strict=False)
         )
+
+    def _write_record(self, builds: tuple[Build, ...], *, identical: bool) -> None:
+        verdict = ("identical" if identical else "different") if len(builds) > 1 else None
+        record = making.make(
+            Facts(
+                source=self.source,
+                plan=self.plan,
+                profiles=self.wishes.profiles,
+                arguments=self.wishes.mkosi_arguments,
+                runner=self.runner,
+                place=self.place,
+                suites=self.suites,
+                definition=self.workshop.scratch / _GIVEN / "definition",
+                packages=self.workshop.packages,
+            ),
+            builds[0],
+            self.environ,
+            verdict,
+        )
+        records.write(record, self.workshop.staged)
 
     def _tidy(self) -> None:
         """Take packages out of the cache that the last build did not read; it may have had copies of its own."""
@@ -178,6 +208,7 @@ class Attempt:
             log=log,
             started=started,
             packages=manifest.read(target / f"{self.site.plan.config.output}{manifest.SUFFIX}"),
+            command=command.build(self.call).argv,
         )
 
 
@@ -219,7 +250,7 @@ def open_site(
             if learn is not None:
                 learn("accel-used", _accel(runner.NAME, place))
             with console.step("Configuration"):
-                site = _configure(wishes, workshop, definition, place, console)
+                site = _configure(wishes, workshop, definition, place, console, environ, runner.NAME)
             yield site
 
 
@@ -230,7 +261,15 @@ def _accel(runner: str, place: Place) -> str:
     return "tcg" if place.emulated else "kvm"
 
 
-def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Place, console: Console) -> Site:
+def _configure(
+    wishes: Wishes,
+    workshop: Workshop,
+    definition: Source,
+    place: Place,
+    console: Console,
+    environ: Mapping[str, str],
+    runner: str,
+) -> Site:
     sandbox = place.sandbox(NORMAL)
     directory = INSIDE / _GIVEN / "definition" / definition.directory
     call = Call(
@@ -255,5 +294,8 @@ def _configure(wishes: Wishes, workshop: Workshop, definition: Source, place: Pl
         call=call,
         plan=decided,
         console=console,
+        environ=environ,
+        runner=runner,
+        suites=suites,
         minutes=minutes,
     )

@@ -45,7 +45,7 @@ def test_two_equal_builds_are_reproducible_and_one_is_kept(
     assert report.verdict is Verdict.IDENTICAL
     assert report.builds[0].artefacts == report.builds[1].artefacts
     kept = {path.name for path in (definition.parent / "output").iterdir()}
-    assert kept == {"image.txt", "first.log", "second.log", ".ci-toolkit"}
+    assert kept == {"image.txt", "first.log", "second.log", "build-record.json", ".ci-toolkit"}
 
 
 def test_a_host_name_that_leaks_makes_a_difference_and_both_builds_are_kept(

@@ -26,6 +26,9 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "compare": ("ci_toolkit.cli.compare", "Compare two images and explain every difference."),
     "convert": ("ci_toolkit.cli.convert", "Convert a disk image to the formats that people download."),
     "boot": ("ci_toolkit.cli.boot", "Start an image in a virtual machine, and run checks in it."),
+    "rebuild": ("ci_toolkit.cli.rebuild", "Build a published image again from its record: is it the same?"),
+    "verify-release": ("ci_toolkit.cli.verify_release", "Check a release: digests, signature, and who rebuilt it."),
+    "sbom": ("ci_toolkit.cli.sbom", "Tell what is in an image: SPDX, CycloneDX, SLSA provenance, a list."),
     "comment": ("ci_toolkit.cli.comment", "Put a report on the pull or merge request."),
     "doctor": (
         "ci_toolkit.cli.doctor",

@@ -31,7 +31,7 @@ class Artefact:
 class Build:
     """One finished build: `image` is the name of the main output, `started` seconds since the epoch.
 
-    `packages` is what mkosi's manifest says is installed, None where there is none.
+    `packages` is what mkosi's manifest says is installed, None where there is none; `command` is how mkosi was called.
     """
 
     image: str
@@ -41,6 +41,7 @@ class Build:
     log: Path
     started: float = 0.0
     packages: tuple[Package, ...] | None = None
+    command: tuple[str, ...] = ()
 
     @property
     def main(self) -> Artefact:

@@ -53,7 +53,8 @@ class Source:
 
     `root` is the top of its git work tree, or the directory itself outside git; `directory` is relative to it.
     `epoch` is the time of the last commit in seconds; `dirty` tells that the work tree has other content than that
-    commit. `commit` is None outside git.
+    commit. `commit` is None outside git. `remote` is the address of the remote "origin" as git has it, with any user
+    and password in it.
     """
 
     root: Path
@@ -61,6 +62,7 @@ class Source:
     commit: str | None
     epoch: int
     dirty: bool
+    remote: str | None = None
 
 
 def find(directory: Path) -> Source:
@@ -85,6 +87,7 @@ def find(directory: Path) -> Source:
         commit=commit,
         epoch=int(seconds),
         dirty=any(line and not _is_ours(root, line) for line in (status or "").split("\0")),
+        remote=(_git(root, "config", "--get", "remote.origin.url") or "").strip() or None,
     )
 
 

@@ -3,7 +3,7 @@
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from ci_toolkit.host.namespaces import FULL_RANGE, covers, id_inside
 from ci_toolkit.process import Command, Completed
 from ci_toolkit.runners import podman
 from ci_toolkit.runners.executed import Lines, execute
-from ci_toolkit.runners.runner import EMPTY, INSIDE, Request
+from ci_toolkit.runners.runner import EMPTY, INSIDE, Request, ToolkitImage
 from ci_toolkit.runners.sandbox import NamespaceSandbox
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def start(request: Request) -> Iterator["ContainerPlace"]:
                         # It goes on for as long as this is open, and this closes with us, however we end.
                         stack.enter_context(closing(container.attach_socket(params={"stdin": 1, "stream": 1})))
                         container.start()
-                        place = _open(container, kind, image, request)
+                        place = _open(container, kind, _identity(client, image), request)
                     yield place
             finally:
                 # Before the files go: an interrupted build must not go on writing meanwhile.
@@ -175,6 +175,18 @@ def find_image(client: "DockerClient", request: Request) -> str:
     return wanted
 
 
+def held(names: Iterable[str], request: Request) -> str | None:
+    """Return the first of NAMES, of images or their digests, that the engine has; None where none, or no engine."""
+    from docker.errors import DockerException, ImageNotFound
+
+    with suppress(HostError, DockerException), connected(request) as (client, _):
+        for name in names:
+            with suppress(ImageNotFound):
+                client.images.get(name)
+                return name
+    return None
+
+
 def _profile(client: "DockerClient", image: str, labels: Mapping[str, str]) -> str:
     """Return the seccomp profile that the image carries: it was made there, from Docker's default."""
     return _output(client, image, ["seccomp"], labels=labels)
@@ -226,7 +238,15 @@ def _create(
     )
 
 
-def _open(container: "Container", kind: Engine, image: str, request: Request) -> "ContainerPlace":
+def _identity(client: "DockerClient", name: str) -> ToolkitImage:
+    """Return what the engine knows the image NAME by."""
+    found = client.images.get(name)
+    digests = (found.attrs.get("RepoDigests") or ()) if isinstance(found.attrs, dict) else ()
+    whole = f"{found.id}" if f"{found.id}".startswith("sha256:") else f"sha256:{found.id}"
+    return ToolkitImage(name=name, id=whole, digests=tuple(sorted(map(str, digests))))
+
+
+def _open(container: "Container", kind: Engine, image: ToolkitImage, request: Request) -> "ContainerPlace":
     """Look at the ids of the running CONTAINER: a rootless engine's are a part of the machine's, in other places."""
     output, errors = Lines(on_line=None), Lines(on_line=None)
     execute(container, ("sh", "-c", "cat /proc/self/uid_map; echo; cat /proc/self/gid_map"), "/", (output, errors))
@@ -240,7 +260,7 @@ def _open(container: "Container", kind: Engine, image: str, request: Request) ->
     return ContainerPlace(
         container=container,
         engine=kind,
-        image=image,
+        toolkit_image=image,
         request=request,
         shifts=all(covers(text, VARIED.first_id, FULL_RANGE) for text in maps),
         caller=(caller[0] or 0, caller[1] or 0),
@@ -256,7 +276,7 @@ def _give_back(client: "DockerClient", place: "ContainerPlace", labels: Mapping[
         with refusals():
             _output(
                 client,
-                place.image,
+                place.toolkit_image.name,
                 ["-c", f"{EMPTY}; chown -R {user}:{group} {INSIDE}"],
                 labels,
                 entrypoint="sh",
@@ -282,7 +302,7 @@ class ContainerPlace:
 
     container: "Container"
     engine: Engine
-    image: str
+    toolkit_image: ToolkitImage
     request: Request
     shifts: bool
     caller: tuple[int, int]
@@ -304,7 +324,9 @@ class ContainerPlace:
     @property
     def description(self) -> str:
         which = f"{self.engine.name} {self.engine.version}" + (", rootless" if self._is_rootless() else "")
-        return f"container: {self.image} in {which}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+        return (
+            f"container: {self.toolkit_image.name} in {which}, not privileged, capabilities {', '.join(CAPABILITIES)}"
+        )
 
     def _is_rootless(self) -> bool:
         return "rootless" in self.engine.options

@@ -36,6 +36,17 @@ class Request:
     network: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolkitImage:
+    """The container image that a build ran in: the name that was asked for, the digest of its configuration, which is
+    the engine's id for it ("sha256:..."), and the names with the digest of the manifest that a registry knows it by.
+    """
+
+    name: str
+    id: str
+    digests: tuple[str, ...] = ()
+
+
 class Place(Protocol):
     """A runner that has been started; it ends with its context."""
 
@@ -60,6 +71,10 @@ class Place(Protocol):
     @property
     def description(self) -> str:
         """One line for the report."""
+
+    @property
+    def toolkit_image(self) -> ToolkitImage | None:
+        """The container image that is built in, None where none was started for it."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class SinglePlace:
     programs: Programs = field(default_factory=Programs)
 
     one_at_a_time = None
+    toolkit_image = None
     emulated = False
 
     @property

@@ -45,6 +45,7 @@ class UnprivilegedPlace:
     programs: Programs = field(default_factory=Programs)
 
     one_at_a_time = None
+    toolkit_image = None
 
     @property
     def may_chown(self) -> bool:

@@ -89,6 +89,7 @@ class VirtualPlace:
     copying: threading.Lock = field(default_factory=threading.Lock)
 
     one_at_a_time = "the virtual machine does one job after the other"
+    toolkit_image = None
 
     def stop(self) -> None:
         """Let the machine end with whatever it does."""

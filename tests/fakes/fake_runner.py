@@ -12,7 +12,7 @@ import pytest
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import Environment
 from ci_toolkit.process import Command, Completed
-from ci_toolkit.runners.runner import INSIDE, Request
+from ci_toolkit.runners.runner import INSIDE, Request, ToolkitImage
 
 SUMMARY = json.dumps({"Images": [{"Distribution": "custom", "Release": "1", "Format": "tar", "Output": "image"}]})
 
@@ -29,6 +29,7 @@ class FakePlace:
     description: str = "fake"
     emulated: bool = False
     notes: tuple[str, ...] = ()
+    toolkit_image: ToolkitImage | None = None
     built: list[tuple[Environment, Command]] = field(default_factory=list)
     one_at_a_time: str | None = "a fake does one thing after the other"
     stopped: bool = False
