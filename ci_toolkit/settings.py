@@ -144,9 +144,9 @@ SETTINGS: Final = (
     Setting(
         name="baseline",
         default="",
-        metavar="FILE",
-        help="The report.json of the base branch's or the last release's build, to tell what changed; "
-        "or a directory with several in it.",
+        metavar="LIST",
+        help="The report.json of the base branch's or the last release's build, to tell what changed, or a directory "
+        "with several in it; more than one baseline joined by commas, each with NAME= before it.",
         commands=("verify", "comment"),
     ),
     Setting(
