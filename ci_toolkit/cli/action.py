@@ -141,6 +141,12 @@ def _doctor(job: Job, environ: Mapping[str, str], console: Console, _known: dict
     return code
 
 
+def _answer(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    from ci_toolkit.cli import answer
+
+    return answer.answer(job, environ, console, known)
+
+
 # Each adds the outputs that it knows to the last argument as it learns them.
 _COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[str, str]], int]]] = {
     "verify": _verify,
@@ -148,6 +154,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[st
     "comment": _comment,
     "matrix": _matrix,
     "doctor": _doctor,
+    "answer": _answer,
 }
 
 
