@@ -23,7 +23,6 @@ from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.pair import Pair
 from ci_toolkit.reports.report import Report
-from ci_toolkit.runners.runner import Place
 from ci_toolkit.site import Site, Wishes, open_site
 
 # Called with the name of an output and its value as soon as it is known, so that it is known of a build that fails.
@@ -33,7 +32,7 @@ Learn = Callable[[str, str], None]
 def verify(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Learn | None = None) -> Report:
     """Build the image twice, in two different surroundings, and explain any difference."""
     with open_site(wishes, environ, console, learn) as site:
-        surroundings, kept = _second(site.place, wishes.vary)
+        surroundings, kept = pair.second(site.place, wishes.vary)
         built = pair.build(site, surroundings)
         first, second = built.first, built.second
         with console.step("Comparison"):
@@ -61,13 +60,6 @@ def build(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: L
             only = site.build(NORMAL, "first")
         files = _listed(only, console)
         return _report(site, site.finish((only,), identical=True), files, environ)
-
-
-def _second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Variation, ...]]:
-    """Return the second build's surroundings, and what was wanted but cannot be varied here."""
-    refused = {name: reason for name, reason in place.cannot_vary.items() if name in wanted}
-    kept = tuple(Variation(name=name, first="", second="", skipped=reason) for name, reason in sorted(refused.items()))
-    return environment.varied(wanted - set(refused)), kept
 
 
 def _variations(second: Environment, built: Pair) -> tuple[Variation, ...]:

@@ -57,7 +57,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything one run builds with; one build may take `minutes`."""
+    """Everything one run builds with; one build may take `minutes`.
+
+    `runner` was chosen, and `passed_over` tells of each that would have come before it why it was not.
+    """
 
     wishes: Wishes
     workshop: Workshop
@@ -66,6 +69,8 @@ class Site:
     call: Call
     plan: Plan
     console: Console
+    runner: str = ""
+    passed_over: tuple[str, ...] = ()
     minutes: float | None = None
 
     def build(self, surroundings: Environment, name: str) -> Build:
@@ -192,7 +197,8 @@ def open_site(
     definition = source.find(wishes.directory)
     capabilities = probe.probe(directory=definition.root, environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
-    for reason in choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ():
+    passed_over = choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ()
+    for reason in passed_over:
         console.say(f"Not built by {reason}")
     with open_workshop(wishes.output, environ, console, cache=wishes.cache) as workshop:
         (workshop.scratch / _GIVEN).mkdir()
@@ -220,7 +226,7 @@ def open_site(
                 learn("accel-used", _accel(runner.NAME, place))
             with console.step("Configuration"):
                 site = _configure(wishes, workshop, definition, place, console)
-            yield site
+            yield replace(site, runner=runner.NAME, passed_over=passed_over)
 
 
 def _accel(runner: str, place: Place) -> str:
