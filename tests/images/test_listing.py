@@ -2,6 +2,7 @@
 
 import os
 import random
+import zlib
 from pathlib import Path
 
 import archived
@@ -116,3 +117,24 @@ def test_names_that_are_no_utf_8_are_those_of_the_archive(tmp_path: Path) -> Non
     with open(os.path.join(os.fsencode(tmp_path / "tree"), raw), "wb") as file:  # noqa: PTH118, PTH123  bytes
         file.write(b"abc")
     assert sizes(tmp_path / "tree") == {raw.decode("utf-8", "surrogateescape"): 3}
+
+
+def test_partitions_that_all_hold_the_same_files_are_not_followed_for_ever(tmp_path: Path) -> None:
+    """Each of 128 entries of the table leads to the same file system, which is listed once for each."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(100):
+        (tree / f"{number}").touch()
+    image = disks.gpt(tmp_path / "image.raw", {"a": disks.ext4(tmp_path / "root", tree)})
+    assert len(listing.read(image) or ()) == 100
+    data = bytearray(image.read_bytes())
+    entry = data[2 * disks.SECTOR : 2 * disks.SECTOR + 128]
+    data[2 * disks.SECTOR : 2 * disks.SECTOR + 128 * 128] = entry * 128
+    header = data[disks.SECTOR : disks.SECTOR + 92]
+    header[88:92] = zlib.crc32(entry * 128).to_bytes(4, "little")
+    header[16:20] = bytes(4)
+    header[16:20] = zlib.crc32(header).to_bytes(4, "little")
+    data[disks.SECTOR : disks.SECTOR + 92] = header
+    image.write_bytes(data)
+    with pytest.raises(BeyondLimitError):
+        listing.read(image)

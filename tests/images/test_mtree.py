@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import random
 import re
 import tracemalloc
 from pathlib import Path
@@ -97,3 +98,19 @@ def test_more_lines_than_images_have_files_are_refused() -> None:
         mtree.parse(gzip.compress(b"#mtree\n" + b"./a type=link\n" * (LIMIT_FILES + 1)))
     with pytest.raises(UnreadableError, match="more than 5 lines"):
         mtree.parse(mtree.render(FILES), 5)
+
+
+def test_a_list_that_was_damaged_is_read_or_refused() -> None:
+    chance = random.Random(1)
+    text = gzip.decompress(mtree.render(FILES))
+    refused = 0
+    for data in (text, mtree.render(FILES)):
+        for _ in range(500):
+            damaged = bytearray(data)
+            for _ in range(chance.randint(1, 3)):
+                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            try:
+                mtree.parse(gzip.compress(damaged) if data is text else bytes(damaged))
+            except UnreadableError:
+                refused += 1
+    assert 0 < refused < 1_000

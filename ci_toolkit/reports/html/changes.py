@@ -17,7 +17,7 @@ _ROWS: Final = 1_000
 def render(change: "Change") -> str:
     """Return the card of CHANGE."""
     name = f" since <code>{html(change.name)}</code>" if change.name else ""
-    base = f", of commit <code>{html(change.commit[:12])}</code>" if change.commit else ""
+    base = f" against commit <code>{html(change.commit[:12])}</code>" if change.commit else ""
     share = glance.percent(change)
     size = glance.grown(change) + (f" ({share})" if share else "")
     packages = _packages(change.packages) if change.packages else ""
