@@ -31,6 +31,7 @@ TEST_TOOLS: Final = (
     Tool(program="fsck.erofs", package="erofs-utils", why="makes EROFS and reads it"),
     Tool(program="cpio", package="cpio", why="writes and reads initrds"),
     Tool(program="tar", package="tar", why="writes and reads archives"),
+    Tool(program="bsdtar", package="libarchive-tools", why="reads lists of files (mtree)"),
     Tool(program="zip", package="zip", why="makes zip archives"),
     Tool(program="unzip", package="unzip", why="lists and unpacks zip archives"),
     Tool(program="gzip", package="gzip", why="compresses"),

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from ci_toolkit.console import Console
-from ci_toolkit.host import room
-from ci_toolkit.host.environment import NORMAL, Environment
+from ci_toolkit.host import environment, room
+from ci_toolkit.host.environment import NORMAL, Environment, Variation
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.turns import LAG_SECONDS, Calls, Side, Turns
+from ci_toolkit.runners.runner import Place
 from ci_toolkit.site import PACKAGES, Attempt, Site
 
 _FIRST: Final = "First build"
@@ -27,7 +28,7 @@ _TELLING_SECONDS: Final = 2.0
 
 def build(site: Site, surroundings: Environment) -> "Pair":
     """Build the image in NORMAL surroundings and in SURROUNDINGS."""
-    reason = _obstacle(site, surroundings)
+    reason = obstacle(site, surroundings)
     if reason is None:
         site.console.say("Both builds run at once")
         return _at_once(site, surroundings)
@@ -35,7 +36,14 @@ def build(site: Site, surroundings: Environment) -> "Pair":
     return _in_turn(site, surroundings)
 
 
-def _obstacle(site: Site, surroundings: Environment) -> str | None:
+def second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Variation, ...]]:
+    """Return the second build's surroundings, and what was wanted but cannot be varied here."""
+    refused = {name: reason for name, reason in place.cannot_vary.items() if name in wanted}
+    kept = tuple(Variation(name=name, first="", second="", skipped=reason) for name, reason in sorted(refused.items()))
+    return environment.varied(wanted - set(refused)), kept
+
+
+def obstacle(site: Site, surroundings: Environment) -> str | None:
     """Return why the builds cannot run at once."""
     if site.wishes.parallel == "never":
         return "so it was asked for"
@@ -54,10 +62,14 @@ def _in_turn(site: Site, surroundings: Environment) -> "Pair":
     return Pair(first=first, second=second)
 
 
+def own_packages(surroundings: Environment) -> Path:
+    """Return where the second of two builds at once has packages of its own, a path inside."""
+    return Path(surroundings.build_path).parent / PACKAGES.name
+
+
 def _at_once(site: Site, surroundings: Environment) -> "Pair":
     one = site.begin(NORMAL, "first")
-    packages = Path(surroundings.build_path).parent / PACKAGES.name
-    other = site.begin(surroundings, "second", packages=packages)
+    other = site.begin(surroundings, "second", packages=own_packages(surroundings))
     follower = _Follower(site=site, first=one, second=other)
     console = site.console
 

@@ -12,16 +12,17 @@ from ci_toolkit.compare.comparison import Comparison, Verdict
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.compare.walk import Look
 from ci_toolkit.console import Console
-from ci_toolkit.errors import ToolkitError
+from ci_toolkit.errors import ToolkitError, UnreadableError
 from ci_toolkit.host import environment
 from ci_toolkit.host.environment import NORMAL, Environment, Variation
+from ci_toolkit.images import listing
+from ci_toolkit.images.listing import Listed
 from ci_toolkit.mkosi import build as building
 from ci_toolkit.mkosi import source
 from ci_toolkit.mkosi.build import Build
 from ci_toolkit.mkosi.source import Source
 from ci_toolkit.pair import Pair
 from ci_toolkit.reports.report import Report
-from ci_toolkit.runners.runner import Place
 from ci_toolkit.site import Site, Wishes, open_site
 
 # Called with the name of an output and its value as soon as it is known, so that it is known of a build that fails.
@@ -31,7 +32,7 @@ Learn = Callable[[str, str], None]
 def verify(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: Learn | None = None) -> Report:
     """Build the image twice, in two different surroundings, and explain any difference."""
     with open_site(wishes, environ, console, learn) as site:
-        surroundings, kept = _second(site.place, wishes.vary)
+        surroundings, kept = pair.second(site.place, wishes.vary)
         built = pair.build(site, surroundings)
         first, second = built.first, built.second
         with console.step("Comparison"):
@@ -40,9 +41,10 @@ def verify(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: 
             comparison = _compare(first, second, look)
             findings = explain.explain(comparison.differences if comparison else (), facts)
         verdict = comparison.verdict if comparison else Verdict.IDENTICAL
+        files = _listed(first, console)
         builds = site.finish((first, second), identical=verdict is Verdict.IDENTICAL)
         return replace(
-            _report(site, builds, environ),
+            _report(site, builds, files, environ),
             verdict=verdict,
             comparison=comparison,
             findings=findings,
@@ -56,14 +58,8 @@ def build(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: L
     with open_site(wishes, environ, console, learn) as site:
         with console.step("Build"):
             only = site.build(NORMAL, "first")
-        return _report(site, site.finish((only,), identical=True), environ)
-
-
-def _second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Variation, ...]]:
-    """Return the second build's surroundings, and what was wanted but cannot be varied here."""
-    refused = {name: reason for name, reason in place.cannot_vary.items() if name in wanted}
-    kept = tuple(Variation(name=name, first="", second="", skipped=reason) for name, reason in sorted(refused.items()))
-    return environment.varied(wanted - set(refused)), kept
+        files = _listed(only, console)
+        return _report(site, site.finish((only,), identical=True), files, environ)
 
 
 def _variations(second: Environment, built: Pair) -> tuple[Variation, ...]:
@@ -92,7 +88,18 @@ def _compare(first: Build, second: Build, look: Look | None) -> Comparison | Non
     return walk.compare(first.directory / name, second.directory / name, look=look)
 
 
-def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -> Report:
+def _listed(build: Build, console: Console) -> tuple[Listed, ...] | None:
+    """Return what is in the image of BUILD. An image may be odd, and is worth more than a list of its files."""
+    try:
+        return listing.read(build.directory / build.image)
+    except UnreadableError as error:
+        console.say(f"its files were not listed: {error.message}")
+        return None
+
+
+def _report(
+    site: Site, builds: tuple[Build, ...], files: tuple[Listed, ...] | None, environ: Mapping[str, str]
+) -> Report:
     title, variant = _named(site.source, site.wishes)
     return Report(
         title=title,
@@ -103,6 +110,7 @@ def _report(site: Site, builds: tuple[Build, ...], environ: Mapping[str, str]) -
         facts=(("runner", site.place.description), *site.plan.facts),
         notes=(*site.place.notes, *site.plan.notes),
         job=detect(environ),
+        files=files,
     )
 
 

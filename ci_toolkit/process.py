@@ -84,6 +84,9 @@ class Sandbox(Protocol):
         One that takes longer than `timeout_seconds` is ended with all that it started, and so, maybe, is the place.
         """
 
+    def attach(self, command: Command) -> int:
+        """Run COMMAND inside, at the caller's terminal, and return its exit code; HostError where there is no way."""
+
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy the tree or file SOURCE of this machine to TARGET inside."""
 
@@ -138,6 +141,23 @@ def run(
         where = command.argv[0] if of_program else error.filename
         return Completed(command=command, exit_code=code, stdout="", stderr=f"{where}: {said}")
     return _wait(child, command, on_line, timeout_seconds, stdin, stopped)
+
+
+def attach(command: Command) -> int:
+    """Run COMMAND at this process's terminal and return its exit code, 128 + N when signal N ended it, 127 without it.
+
+    Ctrl-C is for COMMAND alone meanwhile.
+    """
+    ignored = signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, COMMAND does not inherit it
+    try:
+        code = subprocess.run(
+            command.argv, env=dict(command.environment), cwd=command.directory, check=False
+        ).returncode
+    except FileNotFoundError:
+        return 127
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    return code if code >= 0 else 128 - code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

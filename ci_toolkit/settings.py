@@ -57,9 +57,9 @@ SETTINGS: Final = (
     Setting(
         name="command",
         default="verify",
-        choices=("verify", "build", "comment", "matrix", "doctor"),
+        choices=("verify", "build", "comment", "matrix", "doctor", "answer"),
         help="What to do: build twice and compare, build once, put a stored report on the change, list what can be "
-        "built, or tell what this machine can do.",
+        "built, tell what this machine can do, or do what a comment on a pull request asks for.",
     ),
     Setting(
         name="directory",
@@ -144,9 +144,9 @@ SETTINGS: Final = (
     Setting(
         name="baseline",
         default="",
-        metavar="FILE",
-        help="The report.json of the base branch's or the last release's build, to tell what changed; "
-        "or a directory with several in it.",
+        metavar="LIST",
+        help="The report.json of the base branch's or the last release's build, to tell what changed, or a directory "
+        "with several in it; more than one baseline joined by commas, each with NAME= before it.",
         commands=("verify", "comment"),
     ),
     Setting(
@@ -170,7 +170,7 @@ SETTINGS: Final = (
         metavar="TOKEN",
         secret=True,
         help="The token for the comment; it never reaches a build.",
-        commands=("verify", "comment"),
+        commands=("verify", "comment", "answer"),
     ),
     Setting(
         name="report",
@@ -178,6 +178,13 @@ SETTINGS: Final = (
         metavar="FILE",
         help="The stored report that goes on the change, or a directory with several in it; only of command comment.",
         commands=("comment",),
+    ),
+    Setting(
+        name="workflow",
+        default="verify.yml",
+        metavar="FILE",
+        help="The workflow whose run a comment starts again, or none to give outputs alone; only of command answer.",
+        commands=("answer",),
     ),
     Setting(
         name="mkosi-args",
@@ -211,6 +218,10 @@ OUTPUTS: Final = (
         help="What there is to build, as JSON for strategy.matrix; only of command matrix.",
         structured=True,
     ),
+    Output(
+        name="asked", help='What a comment asks for, "verify"; empty where its author may not; only of command answer.'
+    ),
+    Output(name="commit", help="The head of that comment's pull request; only of command answer."),
 )
 
 

@@ -62,7 +62,8 @@ class Wishes:
 class Site:
     """Everything one run builds with; one build may take `minutes`.
 
-    `suites` are package sources of this machine, for what has none of its own; `runner` is what was chosen.
+    `suites` are package sources of this machine, for what has none of its own; `runner` was chosen, and `passed_over`
+    tells of each that would have come before it why it was not.
     """
 
     wishes: Wishes
@@ -73,7 +74,8 @@ class Site:
     plan: Plan
     console: Console
     environ: Mapping[str, str]
-    runner: str
+    runner: str = ""
+    passed_over: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     minutes: float | None = None
 
@@ -223,7 +225,8 @@ def open_site(
     definition = source.find(wishes.directory)
     capabilities = probe.probe(directory=definition.root, environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
-    for reason in choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ():
+    passed_over = choose.passed_over(capabilities, runner) if wishes.runner == "auto" else ()
+    for reason in passed_over:
         console.say(f"Not built by {reason}")
     with open_workshop(wishes.output, environ, console, cache=wishes.cache) as workshop:
         (workshop.scratch / _GIVEN).mkdir()
@@ -250,8 +253,8 @@ def open_site(
             if learn is not None:
                 learn("accel-used", _accel(runner.NAME, place))
             with console.step("Configuration"):
-                site = _configure(wishes, workshop, definition, place, console, environ, runner.NAME)
-            yield site
+                site = _configure(wishes, workshop, definition, place, console, environ)
+            yield replace(site, runner=runner.NAME, passed_over=passed_over)
 
 
 def _accel(runner: str, place: Place) -> str:
@@ -268,7 +271,6 @@ def _configure(
     place: Place,
     console: Console,
     environ: Mapping[str, str],
-    runner: str,
 ) -> Site:
     sandbox = place.sandbox(NORMAL)
     directory = INSIDE / _GIVEN / "definition" / definition.directory
@@ -295,7 +297,6 @@ def _configure(
         plan=decided,
         console=console,
         environ=environ,
-        runner=runner,
         suites=suites,
         minutes=minutes,
     )

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import terminal
 
 from ci_toolkit import process
 from ci_toolkit.process import MINIMAL, Command
@@ -204,3 +205,34 @@ def test_another_thread_ends_a_program_with_its_children() -> None:
     completed = process.run(shell("sleep 600 & wait"), stopped=stopped)
     assert completed.exit_code == 128 + 15
     assert time.monotonic() - started < 60
+
+
+ATTACHED = """
+import sys
+from ci_toolkit import process
+child = '''
+import os, sys
+try:
+    print("READY", sys.stdin.isatty(), sys.stdout.isatty(), flush=True)
+    input()
+except KeyboardInterrupt:
+    print("GOT", flush=True)
+    print(input(), os.environ["A"])
+    sys.exit(5)
+'''
+command = process.Command(argv=(sys.executable, "-c", child), environment={**process.MINIMAL, "A": "b"})
+print("ended with", process.attach(command))
+print("then", process.attach(process.Command(argv=("no-such-program",))))
+"""
+
+
+def test_what_is_attached_has_the_terminal_and_its_interrupts() -> None:
+    environment = {**MINIMAL, "PYTHONPATH": str(ROOT), "TERM": "dumb"}
+    shown, code = terminal.typed(
+        terminal.python(ATTACHED), {"READY True True": "\x03", "GOT": "words\n"}, environment, cwd=ROOT
+    )
+    assert "words b" in shown
+    assert "ended with 5" in shown
+    assert "then 127" in shown
+    assert "Traceback" not in shown
+    assert code == 0

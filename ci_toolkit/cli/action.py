@@ -106,11 +106,11 @@ def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[s
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     """Put stored reports on the change, in one comment; anybody may have written them."""
     place = Path(settings.value("report", environ))
-    found = reading.every(reading.files(place), job)
-    if not found:
+    files = reading.files(place)
+    if not files:
         console.warn(f"there is no report in {place}", hint="A build that was cancelled has none; its job tells why.")
         return ExitCode.FINE
-    reports = baselines.apply(found, settings.value("baseline", environ), console)
+    reports = baselines.apply(reading.every(files, job), settings.value("baseline", environ), console, files)
     who = post.poster(environ, console)
     delivery = post.comment(who, reports)
     known["comment-url"] = delivery.url or ""
@@ -141,6 +141,12 @@ def _doctor(job: Job, environ: Mapping[str, str], console: Console, _known: dict
     return code
 
 
+def _answer(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    from ci_toolkit.cli import answer
+
+    return answer.answer(job, environ, console, known)
+
+
 # Each adds the outputs that it knows to the last argument as it learns them.
 _COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[str, str]], int]]] = {
     "verify": _verify,
@@ -148,6 +154,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[st
     "comment": _comment,
     "matrix": _matrix,
     "doctor": _doctor,
+    "answer": _answer,
 }
 
 

@@ -33,8 +33,9 @@ def command(
     """Put each REPORT, a report.json or a directory with several, into one comment on the pull or merge request."""
     environ, console = environ_of(obj), console_of(obj)
     job = detect(environ)
-    found = reading.every([file for place in places for file in reading.files(place) or (place,)], job)
-    reports = baselines.apply(found, given.get("baseline") or settings.value("baseline", environ), console)
+    files = [file for place in places for file in reading.files(place) or (place,)]
+    base = given.get("baseline") or settings.value("baseline", environ)
+    reports = baselines.apply(reading.every(files, job), base, console, files)
     who = post.poster(environ, console, given=given, token_env=token_env, names=names)
     code = post.tell(post.comment(who, reports), console)
     return post.status(who, reports) or code

@@ -85,9 +85,17 @@ def render(report: "Report", kind: str) -> str:
 
 
 def write(report: "Report", directory: Path) -> None:
-    """Leave REPORT in DIRECTORY as FILES. Raises as `write_file` does."""
+    """Leave REPORT in DIRECTORY as FILES, and the list of the image's files. Raises as `write_file` does."""
+    from ci_toolkit.cli import reading
+    from ci_toolkit.images import mtree
+
     for name, kind in FILES:
         write_file(directory / name, render(report, kind))
+    place = directory / reading.FILES
+    if report.files is None:
+        place.unlink(missing_ok=True)  # of an earlier report
+    else:
+        _write(place, mtree.render(report.files))
 
 
 def check_directory(directory: Path) -> None:
@@ -115,7 +123,10 @@ def write_file(path: Path, text: str) -> None:
 
     Raises HostError when the disk is full, UsageError when PATH cannot be written.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    _write(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
         if _is_stream(path):
             with path.open("ab") as stream:

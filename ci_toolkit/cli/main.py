@@ -23,6 +23,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
         "Build an image twice, in two surroundings, and explain any difference.",
     ),
     "build": ("ci_toolkit.cli.build", "Build an image without privileges, with the host kept out of it."),
+    "shell": ("ci_toolkit.cli.shell", "Open a shell where an image would be built, to see why it fails."),
     "compare": ("ci_toolkit.cli.compare", "Compare two images and explain every difference."),
     "convert": ("ci_toolkit.cli.convert", "Convert a disk image to the formats that people download."),
     "boot": ("ci_toolkit.cli.boot", "Start an image in a virtual machine, and run checks in it."),

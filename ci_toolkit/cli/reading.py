@@ -10,12 +10,16 @@ from ci_toolkit.errors import UnreadableError
 
 if TYPE_CHECKING:
     from ci_toolkit.ci.job import Job
+    from ci_toolkit.images.listing import Listed
     from ci_toolkit.reports.report import Report
 
 # A report is text; a larger file is something else, or meant to fill the memory.
 REPORT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 REPORT: Final = "report.json"
+# Beside the report: what is in the image that it is of.
+FILES: Final = "report.files.mtree.gz"
 REPORTS_LIMIT: Final = 100
+FILES_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
 
 def files(place: Path) -> tuple[Path, ...]:
@@ -61,6 +65,28 @@ def stored(file: Path, job: "Job") -> "Report":
     if job.head is not None and job.head.repository != job.repository:
         return replace(report, notes=(FORK_NOTE, *report.notes))
     return report
+
+
+def listed(file: Path, limit: int) -> "tuple[Listed, ...] | None":
+    """Return the list of the files of the image that the report FILE is of, from beside it; None where there is none.
+
+    Raises UnreadableError where that is none of ours, or has more than LIMIT files.
+    """
+    from ci_toolkit.images import mtree
+
+    place = file.with_name(FILES)
+    if place.is_symlink() or not place.is_file():
+        return None
+    try:
+        with place.open("rb") as stream:
+            data = stream.read(FILES_LIMIT_BYTES + 1)
+        if len(data) > FILES_LIMIT_BYTES:
+            raise UnreadableError("it is larger than 16 MiB", hint="The list of an image's files is much smaller.")
+        return mtree.parse(data, limit)
+    except UnreadableError as error:
+        raise UnreadableError(f"{place}: {error.message}", hint=error.hint) from None
+    except OSError as error:
+        raise UnreadableError(f"{place}: {error.strerror}", hint="Take it away, or let it be read.") from error
 
 
 def read(file: Path) -> str:

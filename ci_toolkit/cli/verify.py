@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ci_toolkit.cli import baselines, deliver
+from ci_toolkit.cli import baselines, deliver, rehearse
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 
 
@@ -14,6 +14,7 @@ from ci_toolkit.cli.options import Building, console_of, environ_of, from_settin
 @from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "log", "fail-on", "baseline")
 @click.option("--report-dir", type=click.Path(path_type=Path), help="Where the report's files go [the output].")
 @click.option("--deep", is_flag=True, help="Let diffoscope look into what no rule explains, as compare --deep does.")
+@rehearse.options
 @click.pass_obj
 def command(
     obj: dict[str, object],
@@ -21,15 +22,20 @@ def command(
     directory: Path | None,
     report_dir: Path | None,
     deep: bool,
+    dry_run: bool,
+    as_json: bool,
     mkosi_arguments: tuple[str, ...],
     **given: str | None,
 ) -> int:
     """Build the image that DIRECTORY defines twice and explain any difference; what follows "--" goes to mkosi."""
     from ci_toolkit import pipeline, settings
 
+    rehearse.check(dry_run=dry_run, as_json=as_json)
     environ, console = environ_of(obj), console_of(obj)
     asked = replace(wishes(directory, given, mkosi_arguments, environ), deep=deep)
     fail_on = given.get("fail_on") or settings.value("fail-on", environ)
+    if dry_run:
+        return rehearse.rehearse(asked, environ, console, twice=True, as_json=as_json)
     target = report_dir or asked.output
     if not target.resolve().is_relative_to(asked.output.resolve()):  # the output is made anew at the end
         deliver.check_directory(target)

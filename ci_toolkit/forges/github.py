@@ -42,6 +42,23 @@ _ODD: Final = (
 )
 
 
+def client(api_url: str, token: str) -> github.Github:
+    """Return a client of the API at API_URL; nothing is sent yet."""
+    # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
+    # Lazy: a repository or an issue is an address, it needs no request of its own.
+    return github.Github(
+        auth=github.Auth.Token(token),
+        base_url=api_url,
+        timeout=TIMEOUT_SECONDS,
+        user_agent=USER_AGENT,
+        per_page=PAGE_SIZE,
+        retry=None,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+        lazy=True,
+    )
+
+
 class PullRequest:
     """A `Forge`: the comments of one pull request; for the API they are those of the issue of the same number.
 
@@ -49,51 +66,39 @@ class PullRequest:
     """
 
     def __init__(self, api_url: str, repository: str, change: int | Head | None, token: str) -> None:
-        # PyGithub's own retries and pauses are off: `Patience` waits, and the requests of one delivery are few.
-        # Lazy: a repository or an issue is an address, it needs no request of its own.
-        self._github = github.Github(
-            auth=github.Auth.Token(token),
-            base_url=api_url,
-            timeout=TIMEOUT_SECONDS,
-            user_agent=USER_AGENT,
-            per_page=PAGE_SIZE,
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-            lazy=True,
-        )
+        self._github = client(api_url, token)
         self._repository = repository
         self._change = change
 
     def account(self) -> str | None:
         """Return our login; None for GITHUB_TOKEN and other tokens of apps, which may not ask."""
         try:
-            with _understood():
+            with understood():
                 return self._github.get_user().login
         except RefusedError:
             return None
 
     def comments(self) -> Iterator[Comment]:
         """Return the comments of all pages, the oldest first."""
-        with _understood():
+        with understood():
             for comment in islice(self._issue().get_comments(), COMMENTS_LIMIT):
                 yield _comment(comment)
 
     def create(self, text: str) -> Comment:
         """Add a comment."""
-        with _understood():
+        with understood():
             return _comment(self._issue().create_comment(text))
 
     def edit(self, comment: Comment, text: str) -> Comment:
         """Replace the text of COMMENT."""
-        with _understood():
+        with understood():
             found = self._issue().get_comment(comment.id)
             found.edit(text)
             return _comment(found)
 
     def delete(self, comment: Comment) -> None:
         """Remove COMMENT."""
-        with _understood():
+        with understood():
             self._issue().get_comment(comment.id).delete()
 
     def set_status(self, status: Status) -> None:
@@ -101,7 +106,7 @@ class PullRequest:
         content = {"state": status.state.value, "description": status.description, "context": status.context}
         if status.url is not None:
             content["target_url"] = status.url
-        with _understood():
+        with understood():
             address = f"/repos/{self._repository}/statuses/{status.commit}"
             self._github.requester.requestJsonAndCheck("POST", address, input=content)
 
@@ -156,7 +161,7 @@ def _comment(found: IssueComment) -> Comment:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """Turn what PyGithub raises into our errors."""
     try:
         yield

@@ -126,6 +126,17 @@ def podman_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**MINIMAL, **{name: environ[name] for name in _PODMAN_VARIABLES if name in environ}}
 
 
+def client(found: Engine, environ: Mapping[str, str]) -> Command:
+    """Return the program that people call FOUND by, without arguments, as the caller with ENVIRON would call it."""
+    if found.name == "Podman":
+        return Command(argv=("podman",), environment=podman_environment(environ))
+    return Command(argv=("docker",), environment={**MINIMAL, **_of_client(environ)})
+
+
+def _of_client(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _CLIENT_VARIABLES if name in environ}
+
+
 def _answers(environ: Mapping[str, str]) -> Iterator[Answer]:
     for address in addresses(environ):
         completed, seconds = _ask(address, environ)
@@ -145,8 +156,7 @@ def _ask(address: str, environ: Mapping[str, str]) -> tuple[Completed, float]:
     scheme = urlsplit(address).scheme
     if scheme == "unix" or (scheme in ("tcp", "http") and not environ.get("DOCKER_TLS_VERIFY")):
         return child.run("ci_toolkit.host.engine_socket", address, seconds=SECONDS), SECONDS
-    variables = {name: environ[name] for name in _CLIENT_VARIABLES if name in environ}
-    variables["DOCKER_HOST"] = address
+    variables = {**_of_client(environ), "DOCKER_HOST": address}
     asked = Command(argv=("docker", "info", "--format", "{{json .}}"), environment={**MINIMAL, **variables})
     return process.run(asked, timeout_seconds=SECONDS), SECONDS
 

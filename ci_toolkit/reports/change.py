@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.mkosi.versions import is_newer
+from ci_toolkit.reports.files import Files
 
 if TYPE_CHECKING:
     from ci_toolkit.mkosi.manifest import Package
@@ -41,14 +42,17 @@ class Packages:
 class Change:
     """From the base, built of `commit`, to this build: the sizes of the image in bytes.
 
-    `same_bits` tells whether all digests agree; `packages` is None where one of the two has no manifest.
+    `name` is what the base is called, "" where nobody named it; `same_bits` tells whether all digests agree; `packages`
+    is None where one of the two has no manifest, `files` where one has no list of files.
     """
 
+    name: str = ""
     commit: str | None
     before: int
     after: int
     same_bits: bool
     packages: Packages | None
+    files: Files | None = None
 
     @property
     def grown(self) -> int:

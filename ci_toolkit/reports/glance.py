@@ -12,6 +12,7 @@ from ci_toolkit.reports.report import Report
 if TYPE_CHECKING:
     from ci_toolkit.mkosi.build import Build
     from ci_toolkit.reports.change import Change, Packages
+    from ci_toolkit.reports.files import Files, Row
 
 _NOT_BUILT: Final[Mapping[int, str]] = {
     ExitCode.USAGE: "Not built: the call or a setting is wrong",
@@ -58,10 +59,10 @@ def causes(report: Report) -> str:
 
 
 def sizes(report: Report) -> str:
-    """Return the size of the image, and its change where that is known; both sizes of two given images that differ."""
+    """Return the size of the image, and its change against the first baseline; both of two given images that differ."""
     if report.builds:
         found = outline.size(outline.built_size(report.builds[0]))
-        return f"{found} ({grown(report.change)})" if report.change else found
+        return f"{found} ({grown(report.changes[0])})" if report.changes else found
     if report.comparison is None:
         return ""
     return " and ".join(dict.fromkeys(outline.size(side.size) for side in (report.comparison.a, report.comparison.b)))
@@ -96,6 +97,18 @@ def moved_in_short(packages: "Packages") -> str:
     return " ".join(f"{sign}{number:,}" for number, sign in signs if number) or "the same"
 
 
+def changed(files: "Files") -> str:
+    """Return how many files came, went, grew and shrank."""
+    counts = (files.added, files.removed, files.grown, files.shrunk)
+    words = zip(counts, ("added", "removed", "larger", "smaller"), strict=True)
+    return ", ".join(f"{number:,} {word}" for number, word in words if number) or "the same"
+
+
+def by(row: "Row") -> str:
+    """Return how many bytes more or fewer: "+1.2 MB", "−3 bytes", "–"."""
+    return f"{'+' if row.grown > 0 else '−'}{outline.size(abs(row.grown))}" if row.grown else "–"
+
+
 def _counts(packages: "Packages") -> tuple[int, int, int, int]:
     down = sum(one.down for one in packages.moved)
     return len(packages.added), len(packages.removed), len(packages.moved) - down, down
@@ -127,7 +140,8 @@ def joined(reports: Sequence[Report]) -> str:
     """Return the first line for several reports."""
     number, bad = len(reports), failing(reports)
     if bad:
-        words = f"{bad} of {counted(number, 'image')} {'is' if bad == 1 else 'are'} not as it should be"
+        rest = "is not as it should be" if bad == 1 else "are not as they should be"
+        words = f"{bad} of {counted(number, 'image')} {rest}"
     elif all(outline.outcome(report) is Outcome.REPRODUCIBLE for report in reports):
         words = f"All {counted(number, 'image')} are reproducible"
     else:

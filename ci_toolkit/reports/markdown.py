@@ -16,6 +16,7 @@ from ci_toolkit.reports.report import Failure, Report
 
 if TYPE_CHECKING:
     from ci_toolkit.mkosi.build import Build
+    from ci_toolkit.reports.change import Change
 
 BUDGET_CHARACTERS: Final = 60_000
 
@@ -59,7 +60,7 @@ def _sections(report: Report, details: Details, folded: int) -> list[Section]:
         *_optional("" if report.failure else table.images([report]), _RANK_HEAD, "table"),
         *_optional(_failure(report.failure), _RANK_HEAD, "reason"),
         *_optional(_notes(report), _RANK_NOTES, "list of notes"),
-        *_optional(table.packages(report.change), _RANK_CHANGE, "list of packages"),
+        *(section for change in report.changes for section in _changed(change)),
         *_optional(_overview(found), _RANK_OVERVIEW, "overview"),
         *_optional(_all_fixes(found), _RANK_FACTS, "fixes in one piece"),
         *(
@@ -87,16 +88,34 @@ def _optional(text: str, rank: int, name: str) -> list[Section]:
 
 def _head(report: Report) -> str:
     mark = "✅" if outline.outcome(report).good else "❌"
-    base = report.change.commit if report.change else None
     parts = [
         None if report.builds else code(table.label(report)),
         outline.coverage(report),
         *_links(report),
-        f"compared with {code(base[:12])}" if base else None,
+        _bases(report),
     ]
     below = " · ".join(part for part in parts if part)
     first = f"Not built: {prose(_sentence(report.failure), _SHORT)}" if report.failure else glance.line(report)
     return f"### {mark} {first}" + (f"\n\n{below}" if below else "")
+
+
+def _changed(change: "Change") -> Iterable[Section]:
+    """What changed in packages and files, below the name of what it is against, if it has one."""
+    lead = f"Since {code(change.name)}:\n\n" if change.name else ""
+    lists = ((table.packages(change), "list of packages"), (table.changed_files(change), "list of changed files"))
+    for text, name in lists:
+        if text:
+            yield Section(text=lead + text, rank=_RANK_CHANGE, name=name)
+            lead = ""
+
+
+def _bases(report: Report) -> str:
+    named = [
+        " ".join([*([code(one.name)] if one.name else []), *([code(one.commit[:12])] if one.commit else [])])
+        for one in report.changes
+    ]
+    found = [one for one in named if one]
+    return f"compared with {', '.join(found)}" if found else ""
 
 
 def _sentence(failure: Failure) -> str:

@@ -10,6 +10,7 @@ from ci_toolkit.host.environment import Variation
 
 if TYPE_CHECKING:
     # Most comparisons are of images that nobody built here: they need not wait for what builds.
+    from ci_toolkit.images.listing import Listed
     from ci_toolkit.mkosi.build import Build
     from ci_toolkit.reports.change import Change
 
@@ -41,7 +42,8 @@ class Report:
     with a named cause accounts for. `notes` are warnings to keep with the result.
 
     `variant` tells builds of one definition apart: profiles, architecture. `failure` is there exactly with verdict
-    FAILED, and then nothing was built. `change` is against an earlier build's report; it is not stored.
+    FAILED, and then nothing was built. `files` lists what is in the first build's image, None where that is not known,
+    and is stored beside the report. `changes` are against earlier builds' reports, and are not stored.
     """
 
     title: str
@@ -57,4 +59,5 @@ class Report:
     artifact_url: str | None = None
     variant: str = ""
     failure: Failure | None = None
-    change: "Change | None" = None
+    files: "tuple[Listed, ...] | None" = None
+    changes: "tuple[Change, ...]" = ()

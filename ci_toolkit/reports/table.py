@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ROWS: Final = 100
 _PACKAGES: Final = 200
 _FILES: Final = 40
+_CHANGED: Final = 40
 _DIGEST_CHARACTERS: Final = 12
 # Column, whether it is aligned at the right; what nobody has something in is left out.
 _HEAD: Final = (
@@ -52,7 +53,7 @@ def _row(report: Report) -> tuple[str, ...]:
         code(label(report)),
         "<br>".join(dict.fromkeys(map(_short_digest, builds[:2]))),
         _solid(outline.size(outline.built_size(builds[0]))) if builds else "",
-        _solid(_change(report.change)),
+        "<br>".join(f"{_since(change, ': ')}{_solid(_change(change))}" for change in report.changes),
         _packages(report),
         glance.causes(report),
         _solid(glance.elapsed(builds)),
@@ -69,28 +70,57 @@ def _short_digest(build: "Build") -> str:
     return f"{code(main.sha256[:_DIGEST_CHARACTERS])}…" if main else counted(len(build.artefacts), "file")
 
 
-def _change(change: "Change | None") -> str:
-    if change is None:
-        return ""
+def _since(change: "Change", after: str) -> str:
+    """Return the name of what CHANGE is against, with AFTER it; "" where it has none."""
+    return f"{code(change.name)}{after}" if change.name else ""
+
+
+def _change(change: "Change") -> str:
     share = glance.percent(change)
     return f"{glance.grown(change)} ({share})" if share else glance.grown(change)
 
 
 def _packages(report: Report) -> str:
+    """The number, and what moved: beside it, or a line for each baseline that has a name."""
     number = glance.packages(report)
-    if report.change is None or report.change.packages is None:
+    known = [change for change in report.changes if change.packages is not None]
+    moved = [
+        f"{_since(change, ': ')}{glance.moved_in_short(change.packages)}"
+        for change in known
+        if change.packages is not None
+    ]
+    if not moved:
         return number
-    return f"{number} ({glance.moved_in_short(report.change.packages)})"
+    return f"{number} ({moved[0]})" if len(moved) == 1 and not known[0].name else "<br>".join([number, *moved])
 
 
-def packages(change: "Change | None") -> str:
+def packages(change: "Change") -> str:
     """Return which packages came, went and got another version, folded; "" where none did or nobody knows."""
-    if change is None or not change.packages:
+    if not change.packages:
         return ""
     cells = _package_rows(change.packages)
     text = rows(("package", "before", "now"), cells[:_PACKAGES])
     more = f"\n\nand {counted(len(cells) - _PACKAGES, 'more package')}" if len(cells) > _PACKAGES else ""
     return fold(f"Packages: {glance.moved(change.packages)}", text + more)
+
+
+def changed_files(change: "Change") -> str:
+    """Return which files came, went, grew and shrank, folded, the most bytes first; "" as for `packages`."""
+    if not change.files:
+        return ""
+    cells = [
+        (
+            code(row.path) + (f" ({counted(row.count, 'file')})" if row.count > 1 else ""),
+            "–" if row.before is None else outline.size(row.before),
+            "–" if row.after is None else outline.size(row.after),
+            glance.by(row),
+        )
+        for row in change.files.rows[:_CHANGED]
+    ]
+    left = change.files.all_rows - len(cells)
+    text = rows(("file", "before", "now", "change"), cells, right=(1, 2, 3))
+    more = f"\n\nand {counted(left, 'smaller change')}" if left > 0 else ""
+    return fold(f"Files: {glance.changed(change.files)}", text + more)
 
 
 def _package_rows(packages: "Packages") -> list[tuple[str, str, str]]:

@@ -24,5 +24,4 @@ def is_crossed(report: Report, percent: float | None) -> bool:
     """Tell whether REPORT is not good, or packages or more than PERCENT of the size changed; always without PERCENT."""
     if percent is None or not outline.outcome(report).good:
         return True
-    change = report.change
-    return change is not None and (bool(change.packages) or abs(change.percent) > percent)
+    return any(change.packages or abs(change.percent) > percent for change in report.changes)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ci_toolkit import settings
+from ci_toolkit import process, settings
 from ci_toolkit.errors import BuildError, HostError
 from ci_toolkit.host import engine
 from ci_toolkit.host.capabilities import Capabilities
@@ -345,6 +345,7 @@ class ContainerPlace:
         return NamespaceSandbox(
             environment=environment,
             execute=self.execute,
+            attach_by=self.attach,
             python=PYTHON,
             scratch=self.request.scratch,
             packages=self.request.packages,
@@ -371,6 +372,17 @@ class ContainerPlace:
         stdout, stderr = (lines.close() for lines in streams)
         exit_code = 124 if late.is_set() or code is None else code
         return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr=stderr, late=late.is_set())
+
+    def attach(self, command: Command) -> int:
+        """Run COMMAND as the container's root at the caller's terminal, by the engine's own program."""
+        program = engine.client(self.engine, self.request.environ)
+        variables = (f"{name}={value}" for name, value in command.environment.items())
+        inside = ("env", "--ignore-environment", *variables, *command.argv)
+        argv = (*program.argv, "exec", "--interactive", "--tty", str(self.container.id), *inside)
+        code = process.attach(Command(argv=argv, environment=program.environment))
+        if code == 127:
+            raise HostError(f"the program {program.argv[0]} is not there, or not the shell", hint="Install it.")
+        return code
 
     @contextmanager
     def _ended_after(self, seconds: float | None) -> Iterator[threading.Event]:

@@ -14,6 +14,16 @@ from ci_toolkit.runners.runner import INSIDE
 
 # A command, who is given its lines, and how many seconds it may take; see process.run.
 Execute = Callable[[Command, Callable[[str], None] | None, float | None], Completed]
+# A command that is run at the caller's terminal; see process.attach.
+Attach = Callable[[Command], int]
+
+
+def unattached(_command: Command) -> int:
+    """Refuse a command at the caller's terminal, where there is no way to it."""
+    raise HostError(
+        "the virtual machine has no terminal for people",
+        hint="Choose --runner unprivileged or container; all of them build the same.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +34,7 @@ class NamespaceSandbox:
     `bind` is false where they already do (a container's mounts).
     `may_chown` tells whether files can be given to `environment.first_id`; without it they are the caller's, who is
     root inside. `caller` is the user and group of whoever called, as `execute` sees them. `all_ids` is false where the
-    namespace has no id but the caller's.
+    namespace has no id but the caller's. `attach_by` starts what is to run at the caller's terminal.
     """
 
     environment: Environment
@@ -36,6 +46,7 @@ class NamespaceSandbox:
     may_chown: bool
     caller: tuple[int, int]
     all_ids: bool = True
+    attach_by: Attach = unattached
 
     def run(
         self,
@@ -45,6 +56,13 @@ class NamespaceSandbox:
         timeout_seconds: float | None = None,
     ) -> Completed:
         """Run COMMAND as root of the namespace; see process.Sandbox."""
+        return replace(self.execute(self._launched(command), on_line, timeout_seconds), command=command)
+
+    def attach(self, command: Command) -> int:
+        """Run COMMAND as root of the namespace at the caller's terminal; see process.Sandbox."""
+        return self.attach_by(self._launched(command))
+
+    def _launched(self, command: Command) -> Command:
         surroundings = Surroundings(
             first_id=self.environment.first_id if self.all_ids else None,
             hostname=self.environment.hostname,
@@ -54,8 +72,7 @@ class NamespaceSandbox:
             directory=os.fspath(command.directory or INSIDE),
         )
         launch = (self.python, "-I", "-m", "ci_toolkit.runners.launch", surroundings.argument(), "--")
-        started = Command(argv=(*launch, *command.argv), environment=dict(command.environment), secrets=command.secrets)
-        return replace(self.execute(started, on_line, timeout_seconds), command=command)
+        return Command(argv=(*launch, *command.argv), environment=dict(command.environment), secrets=command.secrets)
 
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE to TARGET (a path inside) and give everything there to the build's root."""

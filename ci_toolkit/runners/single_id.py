@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from ci_toolkit import process
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import NORMAL, Environment
 from ci_toolkit.process import Command
@@ -78,6 +79,7 @@ class SinglePlace:
         return NamespaceSandbox(
             environment=environment,
             execute=self.programs.execute,
+            attach_by=process.attach,
             python=sys.executable,
             scratch=self.request.scratch,
             packages=self.request.packages,

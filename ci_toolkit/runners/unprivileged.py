@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ci_toolkit import process
 from ci_toolkit.host.capabilities import Capabilities
 from ci_toolkit.host.environment import NORMAL, Environment
 from ci_toolkit.process import Command
@@ -75,6 +76,7 @@ class UnprivilegedPlace:
         return NamespaceSandbox(
             environment=environment,
             execute=self.programs.execute,
+            attach_by=process.attach,
             python=sys.executable,
             scratch=self.request.scratch,
             packages=self.request.packages,

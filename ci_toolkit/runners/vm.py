@@ -211,6 +211,10 @@ class VirtualSandbox:
         """Run COMMAND as root of a namespace in the machine; see process.Sandbox."""
         return self.inner.run(command, on_line=on_line, timeout_seconds=timeout_seconds)
 
+    def attach(self, command: Command) -> int:
+        """Refuse; see sandbox.unattached."""
+        return self.inner.attach(command)
+
     def copy_in(self, source: Path, target: Path) -> None:
         """Copy SOURCE, below the directory of the run, to TARGET and give everything there to the build's root."""
         self.place.copy(source, target)

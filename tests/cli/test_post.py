@@ -1,9 +1,12 @@
 """What a job says on the forge from its beginning to its end, through `ci-toolkit action`."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import disks
 import fake_github
 import fake_gitlab
 import pytest
@@ -173,6 +176,56 @@ def test_against_a_baseline_the_comment_tells_what_changed(tmp_path: Path, use: 
     assert "+5 bytes" in (call.output / "report.md").read_text(encoding="utf-8")
 
 
+def initrd(folder: Path, **sizes: int) -> str:
+    """An initrd with files of SIZES; all of it is ASCII."""
+    tree = folder / "tree"
+    tree.mkdir(parents=True)
+    for name, size in sizes.items():
+        (tree / name).write_text("x" * size)
+    return disks.cpio(folder / "initrd", tree, *sorted(sizes)).read_text(encoding="ascii")
+
+
+def test_against_several_baselines_the_comment_tells_which_files_changed(
+    tmp_path: Path, use: Use, github: FakeGitHub
+) -> None:
+    main = baseline(tmp_path / "main", use, initrd(tmp_path / "1", kept=10, gone=3_000, grows=5))
+    old = baseline(tmp_path / "old", use, "no archive")
+    content = initrd(tmp_path / "2", kept=10, grows=70_005)
+    use(FakeRunner(lambda _: content))
+    call = on_github(tmp_path / "new", github, INPUT_BASELINE=f"main={main},\nv1={old}, none={tmp_path / 'no'}")
+    assert call("action") == ExitCode.FINE
+    assert [path.name for path in main.parent.glob("*.mtree.gz")] == ["report.files.mtree.gz"]
+    assert not list(old.parent.glob("*.mtree.gz"))
+    text = github.bodies[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert "compared with `main` `45c48cce2e2d`, `v1` `45c48cce2e2d`" in text
+    assert re.search(r"`main`: \+6\d\.\d kB \(\+[\d,.]+ %\)<br>`v1`: \+7\d\.\d kB", text)
+    _, _, rest = text.partition("Since `main`:\n\n<details>\n<summary>Files: 1 removed, 1 larger</summary>")
+    assert "| `grows` | 5 bytes | 70.0 kB | +70.0 kB |\n| `gone` | 3.0 kB | – | −3.0 kB |" in rest
+    assert "Since `v1`" not in text
+    assert "there is no baseline" in call.said
+    # The same of stored reports, beside which the lists lie.
+    base = f"{main}"
+    call = on_github(
+        tmp_path / "later", github, INPUT_COMMAND="comment", INPUT_REPORT=str(tmp_path / "new"), INPUT_BASELINE=base
+    )
+    assert call("action") == ExitCode.FINE
+    assert len(github.bodies) == 1
+    assert "<summary>Files: 1 removed, 1 larger</summary>" in github.bodies[0]
+    assert "Since" not in github.bodies[0]
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x1f\x8b\x08", gzip.compress(b"#mtree\n::error::\n", mtime=0)])
+def test_a_list_of_files_that_is_none_is_a_warning(tmp_path: Path, use: Use, github: FakeGitHub, broken: bytes) -> None:
+    content = initrd(tmp_path / "1", kept=10)
+    base = baseline(tmp_path / "base", use, content)
+    (base.parent / "report.files.mtree.gz").write_bytes(broken)
+    use(FakeRunner(lambda _: content + "\0" * 512))
+    call = on_github(tmp_path / "new", github, INPUT_BASELINE=str(base))
+    assert call("action") == ExitCode.FINE
+    assert "nothing is said of changed files" in call.said
+    assert "+512 bytes" in github.bodies[0].replace("\N{NO-BREAK SPACE}", " ")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -235,7 +288,7 @@ def test_stored_reports_of_a_matrix_become_one_comment_and_one_status(
     call = on_github(tmp_path / "last", github, INPUT_COMMAND="comment", INPUT_REPORT=str(reports))
     assert call("action") == ExitCode.FINE
     assert len(github.comments) == 1
-    assert "### ❌ 2 of 3 images are not as it should be" in github.bodies[0]
+    assert "### ❌ 2 of 3 images are not as they should be" in github.bodies[0]
     for title in ("images (good)", "images (bad)", "images (failed)"):
         assert f"| `{title}` |" in github.bodies[0]
     assert [status["state"] for status in github.statuses] == ["error"]

@@ -18,6 +18,7 @@ WORKFLOWS = sorted(path for place in ("workflows/github", ".github/workflows") f
 TEMPLATES = sorted(path for place in ("workflows/gitlab", "templates") for path in (ROOT / place).glob("*.yml"))
 VERIFY = ROOT / "workflows/github/verify.yml"
 COMMENT = ROOT / "workflows/github/comment.yml"
+COMMAND = ROOT / "workflows/github/command.yml"
 OURS = re.compile(r"archlinux/mkosi-action@v\d+")
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
@@ -46,7 +47,7 @@ def uses(file: Path) -> Iterator[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert {VERIFY, COMMENT} <= set(WORKFLOWS)
+    assert {VERIFY, COMMENT, COMMAND} <= set(WORKFLOWS)
     assert [path.parent.name for path in TEMPLATES].count("templates") == 3
 
 
@@ -100,9 +101,10 @@ def test_zizmor_would_find_somebody_elses_tag(tmp_path: Path) -> None:
     assert "unpinned-uses" in completed.stdout
 
 
-def test_zizmor_would_find_the_trigger_that_the_comment_says_why_it_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [COMMENT, COMMAND], ids=lambda file: file.name)
+def test_zizmor_would_find_the_trigger_that_the_comment_says_why_it_has(file: Path, tmp_path: Path) -> None:
     changed = tmp_path / "workflow.yml"
-    changed.write_text(re.sub(r" # zizmor: .*", "", COMMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    changed.write_text(re.sub(r" # zizmor: .*", "", file.read_text(encoding="utf-8")), encoding="utf-8")
     completed = zizmor(changed)
     assert completed.returncode != 0
     assert "dangerous-triggers" in completed.stdout
@@ -120,6 +122,16 @@ def test_what_may_write_checks_nothing_out_and_runs_no_script() -> None:
     assert toolkit == {"command": "comment", "report": download["path"]}
     assert download["path"].startswith("${{ runner.temp }}/")
     assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
+
+
+def test_what_hears_commands_checks_nothing_out_and_runs_no_script() -> None:
+    """Whoever reads may comment, and the token can start runs."""
+    workflow = yaml.safe_load(COMMAND.read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    (step,) = job["steps"]
+    assert step == {"uses": "archlinux/mkosi-action@v1", "with": {"command": "answer", "workflow": VERIFY.name}}
+    assert job["permissions"] == {"actions": "write", "pull-requests": "write"}
+    assert workflow[True] == {"issue_comment": {"types": ["created"]}}
 
 
 def test_the_comment_waits_for_the_workflow_that_verify_is() -> None:

@@ -33,6 +33,7 @@ class FakePlace:
     built: list[tuple[Environment, Command]] = field(default_factory=list)
     one_at_a_time: str | None = "a fake does one thing after the other"
     stopped: bool = False
+    attached: list[Command] = field(default_factory=list)
 
     def stop(self) -> None:
         self.stopped = True
@@ -77,8 +78,12 @@ class FakeMkosi:
                 stdout = "fake 1\n"
         return Completed(command=command, exit_code=exit_code, stdout=stdout, stderr="")
 
+    def attach(self, command: Command) -> int:
+        self.place.attached.append(command)
+        return self.place.exit_code
+
     def copy_in(self, source: Path, target: Path) -> None:
-        shutil.copytree(source, self.outside(target), symlinks=True)
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, self.outside(target))
 
     def copy_out(self, source: Path, target: Path) -> None:
         shutil.move(self.outside(source), target)

@@ -10,6 +10,7 @@ from ci_toolkit.compare.difference import Content, Field, display
 from ci_toolkit.host.environment import Variation
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.reports.change import Change, Moved, Packages
+from ci_toolkit.reports.files import Files, Row
 from ci_toolkit.reports.report import Failure, Report
 
 EVIL: Final = "evil.example"
@@ -88,10 +89,17 @@ def built(name: str) -> Report:
     ]
     moved = Moved(name=name, architecture=name, before=name, after=name + "0")
     packages = Packages(added=builds[0].packages or (), removed=builds[0].packages or (), moved=(moved,))
+    files = Files(
+        rows=(Row(path=name, before=1, after=None), Row(path=f"{name}/", before=None, after=2, count=3)),
+        all_rows=2,
+        added=3,
+        removed=1,
+    )
+    change = Change(name=name, commit=name, before=1, after=2, same_bits=False, packages=packages, files=files)
     return replace(
         report,
         variant=name,
-        change=Change(commit=name, before=1, after=2, same_bits=False, packages=packages),
+        changes=(change, change),
         builds=tuple(builds),
         variations=(
             Variation(name=name, first=name, second=name),

@@ -35,6 +35,10 @@ class FakeSandbox:
     def calls(self) -> list[tuple[str, ...]]:
         return [command.argv for command in self.commands]
 
+    def attach(self, command: Command) -> int:
+        self.commands.append(command)
+        return 0
+
     def run(
         self,
         command: Command,

@@ -14,6 +14,8 @@ from ci_toolkit.compare.explain import explain, explained_bytes
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.host import environment
 from ci_toolkit.host.environment import NORMAL, VARIATIONS
+from ci_toolkit.images.entry import Kind
+from ci_toolkit.images.listing import Listed
 from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.reports import baseline
@@ -33,8 +35,8 @@ _FILES: Final = 9_982
 
 def identical() -> Report:
     """The same bits twice, a little larger than on the base branch, by five packages."""
-    report = replace(sample_reports.identical(), job=JOB)
-    return replace(report, change=baseline.between(_base(report), report))
+    report = replace(sample_reports.identical(), job=JOB, files=_files("6.19.6", zlib=121_280, nano=0))
+    return replace(report, changes=(baseline.between(_base(report), report),))
 
 
 def five_causes() -> Report:
@@ -44,7 +46,7 @@ def five_causes() -> Report:
     left_out = {"etc/machine-id", "usr/share/app/index.json"}
     found = tuple(one for one in report.comparison.differences if not left_out & set(one.path))
     base = replace(sample_reports.identical(), title=report.title, job=_MAIN)
-    return _differing(replace(report, change=baseline.between(base, report)), found, bytes_in_all=5_037)
+    return _differing(replace(report, changes=(baseline.between(base, report),)), found, bytes_in_all=5_037)
 
 
 def ten_thousand() -> Report:
@@ -110,13 +112,28 @@ def failed() -> Report:
     )
 
 
-SITUATIONS: Final[dict[str, Callable[[], Report]]] = {
-    "identical": identical,
-    "five-causes": five_causes,
-    "ten-thousand-differences": ten_thousand,
-    "first-build": first_build,
-    "fork": fork,
-    "failed-build": failed,
+def matrix() -> tuple[Report, ...]:
+    """Four images, of which one leaks and one failed, against the base branch and the last release at once."""
+    report = replace(identical(), changes=())
+    base, release = _base(report), _release(report)
+    arm64 = replace(report, variant="arm64")
+    leaky = replace(five_causes(), changes=(), files=report.files)
+    return (
+        replace(report, changes=(baseline.between(base, report, "main"), baseline.between(release, report, "v1.4"))),
+        replace(arm64, changes=(baseline.between(replace(base, variant="arm64"), arm64, "main"),)),
+        replace(leaky, changes=(baseline.between(replace(leaky, job=_MAIN), leaky, "main"),)),
+        replace(failed(), title="examples/arch"),
+    )
+
+
+SITUATIONS: Final[dict[str, Callable[[], tuple[Report, ...]]]] = {
+    "identical": lambda: (identical(),),
+    "five-causes": lambda: (five_causes(),),
+    "ten-thousand-differences": lambda: (ten_thousand(),),
+    "first-build": lambda: (first_build(),),
+    "fork": lambda: (fork(),),
+    "failed-build": lambda: (failed(),),
+    "matrix": matrix,
 }
 
 
@@ -136,7 +153,34 @@ def _base(report: Report) -> Report:
     bits = hashlib.sha256(b"base").hexdigest()
     artefacts = (Artefact(name="image.raw", size=first.artefacts[0].size - 1_212_416, sha256=bits), first.artefacts[1])
     build = replace(first, artefacts=artefacts, packages=tuple(sorted((*kept, *gone))))
-    return replace(report, builds=(build, build), job=_MAIN)
+    return replace(report, builds=(build, build), job=_MAIN, files=_files("6.19.5", zlib=119_232, nano=283_144))
+
+
+def _release(report: Report) -> Report:
+    """What the last release had: the base branch's packages without systemd, in a third of the size."""
+    base = _base(report)
+    (first, *_) = base.builds
+    less = tuple(one for one in first.packages or () if one.name != "systemd")
+    artefacts = (replace(first.artefacts[0], size=first.artefacts[0].size // 3), first.artefacts[1])
+    build = replace(first, artefacts=artefacts, packages=less)
+    files = tuple(one for one in base.files or () if "systemd" not in one.path)
+    job = replace(_MAIN, commit="c81e728d9d4c2f636f067f89cc14862c70cbf3a5")
+    return replace(base, builds=(build, build), job=job, files=files)
+
+
+def _files(kernel: str, zlib: int, nano: int) -> tuple[Listed, ...]:
+    """What is in the image: a kernel with its modules, a unified one, and some more."""
+    sizes = {
+        f"1:esp/EFI/Linux/debian-{kernel}-amd64.efi": 61_341_696,
+        f"2:root/boot/vmlinuz-{kernel}-amd64": 12_034_944,
+        **{f"2:root/usr/lib/modules/{kernel}-amd64/kernel/m{number}.ko.xz": 24_004 for number in range(4_012)},
+        "2:root/usr/lib/systemd/systemd": 96_832,
+        "2:root/usr/lib/systemd/libsystemd-core-257.so": 2_254_512,
+        "2:root/usr/lib/x86_64-linux-gnu/libz.so.1.3.1": zlib,
+        "2:root/var/lib/dpkg/status": 401_222 - zlib // 1_000 + nano // 1_000,
+        **({"2:root/usr/bin/nano": nano} if nano else {}),
+    }
+    return tuple(Listed(path, Kind.FILE, size) for path, size in sorted(sizes.items()))
 
 
 def _many() -> tuple[Difference, ...]:

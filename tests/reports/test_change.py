@@ -7,7 +7,7 @@ import sample_reports
 import situations
 
 from ci_toolkit.mkosi.manifest import Package
-from ci_toolkit.reports import baseline, change, glance, table
+from ci_toolkit.reports import baseline, change, glance, markdown, table
 from ci_toolkit.reports.change import Change, Moved, Packages
 from ci_toolkit.reports.report import Report
 
@@ -19,9 +19,8 @@ def package(name: str, version: str, architecture: str = "amd64") -> Package:
 
 
 def against(base: Report, report: Report) -> Change:
-    found = baseline.between(base, report)
-    assert found is not None
-    return found
+    assert baseline.is_of(base, report)
+    return baseline.between(base, report)
 
 
 def test_packages_come_go_and_get_other_versions() -> None:
@@ -87,13 +86,13 @@ def test_a_size_changes_by_bytes_and_by_percent(before: int, after: int, shown: 
     ids=["title", "variant", "no build", "failed"],
 )
 def test_nothing_is_said_against_a_report_of_something_else(base: Report) -> None:
-    assert baseline.between(base, REPORT) is None
+    assert not baseline.is_of(base, REPORT)
 
 
 def test_without_a_manifest_nothing_is_said_of_packages() -> None:
     base = replace(REPORT, builds=tuple(replace(build, packages=None) for build in REPORT.builds))
     assert against(base, REPORT).packages is None
-    assert "| 5 |" in table.images([replace(REPORT, change=against(base, REPORT))])
+    assert "| 5 |" in table.images([replace(REPORT, changes=(against(base, REPORT),))])
 
 
 def test_a_long_list_of_packages_is_cut_with_what_is_least_likely_meant_first() -> None:
@@ -104,3 +103,17 @@ def test_a_long_list_of_packages_is_cut_with_what_is_least_likely_meant_first() 
     text = table.packages(Change(commit=None, before=1, after=1, same_bits=False, packages=found))
     assert text.splitlines()[5] == "| `gone` | `1` | removed |"
     assert "and 301 more packages" in text
+
+
+def test_against_several_baselines_each_has_a_line_with_its_name() -> None:
+    report = situations.identical()
+    base, old = (replace(one, name=name) for one, name in zip(report.changes * 2, ("main", "v1|2"), strict=True))
+    released = replace(old, before=old.after * 2, packages=None)
+    (row,) = table.images([replace(report, changes=(base, released))]).splitlines()[2:]
+    cells = [cell.strip().replace("\N{NO-BREAK SPACE}", " ") for cell in row.strip("|").split("|")]
+    assert cells[3] == r"`main`: +1.2 MB (+0.1 %)<br>`v1\x7c2`: −835 MB (−50.0 %)"
+    assert cells[4] == "5<br>`main`: +1 −2 ↑1 ↓1"
+    text = markdown.render(replace(report, changes=(base, released)))
+    assert "compared with `main` `8f14e45fceea`, `v1\\x7c2` `8f14e45fceea`" in text
+    assert "Since `main`:\n\n<details>\n<summary>Packages: 1 added, 2 removed, 1 upgraded, 1 downgraded</s" in text
+    assert "Since `v1\\x7c2`:\n\n<details>\n<summary>Files: 4,014 added, 4,015 removed, 1 larger, 1 smaller</s" in text

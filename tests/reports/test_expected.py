@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from situations import SITUATIONS
 
 from ci_toolkit.forges.deliver import COMMENT_LIMIT_CHARACTERS, length
-from ci_toolkit.reports import markdown
+from ci_toolkit.reports import joined
 
 EXPECTED = Path(__file__).parent / "expected"
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_comment_is_what_was_found_good(name: str) -> None:
-    text = markdown.render(SITUATIONS[name](), COMMENT_LIMIT_CHARACTERS, length)
+    text = joined.render(SITUATIONS[name](), COMMENT_LIMIT_CHARACTERS, length)
     assert text.encode() == (EXPECTED / f"{name}.md").read_bytes()
 
 
@@ -36,7 +36,9 @@ def test_every_expected_comment_has_a_picture_that_the_document_shows() -> None:
 def test_a_comment_fits_and_begins_with_the_verdict(name: str) -> None:
     text = (EXPECTED / f"{name}.md").read_text(encoding="utf-8")
     assert len(text.encode("utf-16-le")) // 2 <= COMMENT_LIMIT_CHARACTERS
-    assert text.startswith(("### ✅ Reproducible · ", "### ❌ Not reproducible: ", "### ❌ Not built: "))
+    assert text.startswith(
+        ("### ✅ Reproducible · ", "### ❌ Not reproducible: ", "### ❌ Not built: ", "### ❌ 2 of 4 ")
+    )
     assert text.count("<details>") == text.count("</details>")
     kinds = [token.type for token in MarkdownIt("gfm-like").parse(text)]
     assert kinds.count("table_open") == sum(line.startswith("| --") for line in text.splitlines())

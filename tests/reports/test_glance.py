@@ -36,4 +36,4 @@ def test_several_reports_have_one_line() -> None:
     assert glance.joined([SAME, SAME]) == "All 2 images are reproducible · 1.7 GB"
     assert glance.joined([SAME, replace(SAME, builds=SAME.builds[:1])]).startswith("All 2 images are as they should be")
     assert glance.joined([SAME, situations.failed()]) == "1 of 2 images is not as it should be · 835 MB"
-    assert glance.joined([situations.failed()] * 2) == "2 of 2 images are not as it should be"
+    assert glance.joined([situations.failed()] * 2) == "2 of 2 images are not as they should be"

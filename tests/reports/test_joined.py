@@ -27,7 +27,7 @@ def test_one_report_is_told_as_it_always_is() -> None:
 def test_several_have_one_table_and_are_folded_with_the_bad_ones_first() -> None:
     text = joined.render([GOOD, replace(GOOD, variant="arm64"), BAD, FAILED])
     lines = text.splitlines()
-    assert lines[0] == "### ❌ 2 of 4 images are not as it should be · 2.5 GB"
+    assert lines[0] == "### ❌ 2 of 4 images are not as they should be · 2.5 GB"
     assert lines[2] == "commit `3d962cd2a1b5`"
     rows = [line.split(" | ")[0] for line in lines if line.startswith("| `examples/")][:4]
     assert rows == ["| `examples/leaky`", "| `examples/debian`", "| `examples/debian`", "| `examples/debian, arm64`"]

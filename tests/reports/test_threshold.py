@@ -14,7 +14,8 @@ GOOD = situations.first_build()
 
 
 def grown(before: int, after: int) -> Report:
-    return replace(GOOD, change=Change(commit=None, before=before, after=after, same_bits=False, packages=Packages()))
+    change = Change(commit=None, before=before, after=after, same_bits=False, packages=Packages())
+    return replace(GOOD, changes=(change,))
 
 
 @pytest.mark.parametrize(("text", "percent"), [("", None), (" ", None), ("0", 0.0), ("1.5", 1.5), ("2 %", 2.0)])
@@ -50,3 +51,9 @@ def test_a_size_crosses_in_both_directions(before: int, after: int, crossed: boo
 
 def test_another_package_is_worth_one_whatever_its_size() -> None:
     assert is_crossed(situations.identical(), 100)
+
+
+def test_one_of_several_baselines_is_enough() -> None:
+    same, other = grown(1000, 1000), grown(1000, 1020)
+    assert is_crossed(replace(GOOD, changes=(*same.changes, *other.changes)), 1)
+    assert not is_crossed(replace(GOOD, changes=(*same.changes, *same.changes)), 1)

@@ -213,3 +213,24 @@ def test_a_plain_users_scratch_is_emptied_from_inside_and_his_ids_cannot_vary(
         assert ran == []
     assert "! -name packages" in ran[0].argv[-1]
     assert ran[0].environment == MINIMAL
+
+
+def test_what_runs_at_the_terminal_is_launched_as_anything_else(tmp_path: Path) -> None:
+    recorder, attached = Recorder(), list[Command]()
+
+    def attach(given: Command) -> int:
+        attached.append(given)
+        return 7
+
+    place = replace(sandbox(tmp_path, recorder), attach_by=attach)
+    command = Command(argv=("bash",), environment={"A": "b"}, directory=Path("/srv"))
+    assert place.attach(command) == 7
+    place.run(command)
+    assert attached == recorder.commands
+
+
+def test_where_there_is_no_way_to_a_terminal_the_next_step_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="no terminal") as refused:
+        sandbox(tmp_path, Recorder()).attach(Command(argv=("bash",)))
+    assert refused.value.hint is not None
+    assert "--runner" in refused.value.hint

@@ -11,7 +11,7 @@ from ci_toolkit.mkosi.build import Build
 from ci_toolkit.reports import outline
 from ci_toolkit.reports.describe import Details
 from ci_toolkit.reports.escape import address, html, html_prose, html_text
-from ci_toolkit.reports.html import causes, marks, picture, tree
+from ci_toolkit.reports.html import causes, changes, marks, picture, tree
 from ci_toolkit.reports.html.elements import bullets, card, code, fold, table
 from ci_toolkit.reports.html.script import SCRIPT
 from ci_toolkit.reports.html.style import CSS
@@ -52,6 +52,7 @@ def render(report: Report) -> str:
         _verdict(report),
         card(causes.overview(found) + causes.all_fixes(found)),
         *_notes(report),
+        *map(changes.render, report.changes),
         picture.render(report.comparison, found),
         *(causes.render(number, group, titles, details, anchors) for number, group in enumerate(found, 1)),
         listed,

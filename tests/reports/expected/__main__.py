@@ -10,8 +10,8 @@ if __name__ == "__main__":
     from situations import SITUATIONS
 
     from ci_toolkit.forges.deliver import COMMENT_LIMIT_CHARACTERS, length
-    from ci_toolkit.reports import markdown
+    from ci_toolkit.reports import joined
 
-    for name, report in SITUATIONS.items():
-        text = markdown.render(report(), COMMENT_LIMIT_CHARACTERS, length)
+    for name, reports in SITUATIONS.items():
+        text = joined.render(reports(), COMMENT_LIMIT_CHARACTERS, length)
         (HERE / f"{name}.md").write_text(text, encoding="utf-8")

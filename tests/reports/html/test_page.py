@@ -6,6 +6,7 @@ from hashlib import sha256
 import hostile
 import pytest
 import sample_reports
+import situations
 from html_page import Page
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,3 +141,13 @@ def test_thousands_of_paths_are_cut_and_counted() -> None:
     assert [number for number in range(3_000) if f"\n{number}\n" in items] == list(range(100))
     assert "and 99,900 more paths" in page.of("li")
     assert "99,994 more paths" in page.of("summary")
+
+
+def test_what_changed_against_each_baseline_has_a_card() -> None:
+    (release, _) = situations.matrix()[0].changes[::-1]
+    page = Page(render(replace(situations.identical(), changes=(release,))))
+    assert "What changed since v1.4" in page.text
+    assert "Files: 4,016 added, 4,015 removed, 1 larger, 1 smaller" in page.text
+    assert "2:root/usr/lib/systemd/ 2 files–2.4 MB+2.4 MB" in page.text
+    assert "Packages: 2 added, 2 removed, 1 upgraded" in page.text
+    assert "What changed" not in render(SAMPLES["identical"])
