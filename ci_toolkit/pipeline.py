@@ -56,7 +56,7 @@ def build(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: L
     with open_site(wishes, environ, console, learn) as site:
         with console.step("Build"):
             only = site.build(NORMAL, "first")
-        return _report(site, site.finish((only,), identical=True), environ)
+        return replace(_report(site, site.finish((only,), identical=True), environ), once=True)
 
 
 def _second(place: Place, wanted: frozenset[str]) -> tuple[Environment, tuple[Variation, ...]]:

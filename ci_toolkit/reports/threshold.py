@@ -22,7 +22,7 @@ def parse(text: str) -> float | None:
 
 def is_crossed(report: Report, percent: float | None) -> bool:
     """Tell whether REPORT is not good, or packages or more than PERCENT of the size changed; always without PERCENT."""
-    if percent is None or not outline.outcome(report).good:
+    if percent is None or not outline.good(report):
         return True
     change = report.change
     return change is not None and (bool(change.packages) or abs(change.percent) > percent)
