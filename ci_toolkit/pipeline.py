@@ -59,7 +59,7 @@ def build(wishes: Wishes, environ: Mapping[str, str], console: Console, learn: L
         with console.step("Build"):
             only = site.build(NORMAL, "first")
         files = _listed(only, console)
-        return _report(site, site.finish((only,), identical=True), files, environ)
+        return replace(_report(site, site.finish((only,), identical=True), files, environ), once=True)
 
 
 def _variations(second: Environment, built: Pair) -> tuple[Variation, ...]:

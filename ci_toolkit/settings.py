@@ -135,11 +135,35 @@ SETTINGS: Final = (
         commands=("verify", "comment"),
     ),
     Setting(
+        name="formats",
+        default="",
+        metavar="LIST",
+        help="What the image is converted to where it came out as it should, joined by commas: qcow2, vmdk, vdi, vhd, "
+        "vhdx, vagrant-libvirt, vagrant-virtualbox, oci, docker-archive, tar.zst, netboot, gce, azure; empty: nothing.",
+        commands=_BUILDING,
+    ),
+    Setting(
+        name="boot",
+        default="",
+        metavar="LIST",
+        help="What then starts the image in a virtual machine, joined by commas: bios, uefi, secure-boot; empty: "
+        "nothing. The job fails where it does not come up.",
+        commands=_BUILDING,
+    ),
+    Setting(
+        name="boot-check",
+        default="",
+        metavar="FILES",
+        help="Scripts that are run as root in the image that was started, joined by commas; the job fails where one "
+        "does.",
+        commands=_BUILDING,
+    ),
+    Setting(
         name="comment",
         default="true",
         choices=("true", "false"),
         help="Comment on the pull or merge request; needs a token that may write.",
-        commands=("verify",),
+        commands=_BUILDING,
     ),
     Setting(
         name="baseline",
@@ -147,22 +171,22 @@ SETTINGS: Final = (
         metavar="LIST",
         help="The report.json of the base branch's or the last release's build, to tell what changed, or a directory "
         "with several in it; more than one baseline joined by commas, each with NAME= before it.",
-        commands=("verify", "comment"),
+        commands=(*_BUILDING, "comment"),
     ),
     Setting(
         name="comment-threshold",
         default="",
         metavar="PERCENT",
-        help="Begin no comment where the image is reproducible, its packages are those of the baseline and its size "
+        help="Begin no comment where the image is as it should be, its packages are those of the baseline and its size "
         "differs by no more than this; empty: always comment.",
-        commands=("verify", "comment"),
+        commands=(*_BUILDING, "comment"),
     ),
     Setting(
         name="status",
         default="true",
         choices=("true", "false"),
         help="Set a commit status with the verdict; needs a token that may write statuses, and is left out without.",
-        commands=("verify", "comment"),
+        commands=(*_BUILDING, "comment"),
     ),
     Setting(
         name="token",
@@ -170,7 +194,7 @@ SETTINGS: Final = (
         metavar="TOKEN",
         secret=True,
         help="The token for the comment; it never reaches a build.",
-        commands=("verify", "comment", "answer"),
+        commands=(*_BUILDING, "comment", "answer"),
     ),
     Setting(
         name="report",
@@ -202,11 +226,12 @@ OUTPUTS: Final = (
     Output(name="sha256", help="The SHA-256 of the image; empty where it is a directory."),
     Output(
         name="artifacts",
-        help="Every file that was built, as JSON: a list of objects with path, sha256 and size (in bytes).",
+        help="Every file that was built, as JSON: a list of objects with path, sha256 and size (in bytes); those that "
+        "the input formats asked for have a format, too.",
         structured=True,
     ),
     Output(name="output", help="The directory that holds the image, the report and the logs."),
-    Output(name="report-path", help="The report as JSON; only of command verify."),
+    Output(name="report-path", help="The report as JSON; it is a baseline for later builds."),
     Output(name="comment-url", help="The address of the comment, where there is one."),
     Output(name="runner-used", help="Where it was built: one of the choices of the input runner."),
     Output(

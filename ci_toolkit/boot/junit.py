@@ -13,10 +13,14 @@ _OUTPUT_MAX: Final = 16 << 10
 def render(outcome: Outcome) -> str:
     """Return OUTCOME as XML. What came from the guest has its control characters escaped, which XML forbids."""
     root = ET.Element("testsuites", name="ci-toolkit boot")
-    for boot in outcome.boots:
-        root.append(_suite(outcome.image, boot))
+    root.extend(suites(outcome))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def suites(outcome: Outcome) -> list[ET.Element]:
+    """Return a test suite for each firmware."""
+    return [_suite(outcome.image, boot) for boot in outcome.boots]
 
 
 def _suite(image: str, boot: Boot) -> ET.Element:

@@ -27,12 +27,13 @@ def render(outcome: Outcome) -> str:
         "schema": SCHEMA,
         "image": outcome.image,
         "verdict": outcome.verdict.value,
-        "boots": [_boot(boot) for boot in outcome.boots],
+        "boots": [entry(boot) for boot in outcome.boots],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _boot(boot: Boot) -> dict[str, object]:
+def entry(boot: Boot) -> dict[str, object]:
+    """Return BOOT as JSON has it."""
     return {
         "firmware": boot.firmware,
         "passed": boot.passed,
@@ -84,11 +85,12 @@ def parse(content: bytes) -> Outcome:
         _refuse("schema", f"{SCHEMA}, which this toolkit reads")
     return Outcome(
         image=_text(members.get("image"), "image"),
-        boots=_each(members.get("boots"), "boots", _read_boot),
+        boots=_each(members.get("boots"), "boots", read_entry),
     )
 
 
-def _read_boot(value: object, place: str) -> Boot:
+def read_entry(value: object, place: str) -> Boot:
+    """Return the start that VALUE is, found at PLACE. Raises UnreadableError for what is none."""
     members = _object(value, place)
 
     def at(name: str) -> Any:
@@ -108,6 +110,8 @@ def _read_boot(value: object, place: str) -> Boot:
         failed_units=_optional(at("failed_units"), f"{place}.failed_units", _texts),
         ports=_optional(at("ports"), f"{place}.ports", _texts),
         checks=_each(at("checks"), f"{place}.checks", _read_check),
+        files=_optional(at("files"), f"{place}.files", _texts) or (),
+        notes=_optional(at("notes"), f"{place}.notes", _texts) or (),
     )
 
 
@@ -119,6 +123,7 @@ def _read_check(value: object, place: str) -> Check:
     return Check(
         name=_text(members.get("name"), f"{place}.name"),
         exit_code=code if isinstance(code, int) else None,
+        output=_optional(members.get("output"), f"{place}.output", _text) or "",
         reason=_text(members.get("reason"), f"{place}.reason"),
     )
 
@@ -152,4 +157,4 @@ def _optional(value: object, place: str, read: Callable[[object, str], _T]) -> _
 
 
 def _refuse(place: str, wanted: str) -> NoReturn:
-    raise UnreadableError(f"the baseline is not ours: {place} is not {wanted}", hint=_HINT)
+    raise UnreadableError(f"what was told of a start is not ours: {place} is not {wanted}", hint=_HINT)

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,11 +11,14 @@ from ci_toolkit import settings
 from ci_toolkit.ci import token as tokens
 from ci_toolkit.ci.detect import detect
 from ci_toolkit.ci.job import Job, Provider
-from ci_toolkit.cli import baselines, deliver, doctor, failed, post, reading, results
+from ci_toolkit.cli import baselines, deliver, doctor, failed, post, products, reading, results
 from ci_toolkit.cli.options import console_of, environ_of, wishes
 from ci_toolkit.console import Console
 from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError, UsageError
 from ci_toolkit.site import Wishes
+
+if TYPE_CHECKING:
+    from ci_toolkit.reports.report import Report
 
 # What the command matrix leaves for GitLab in the working directory, for `trigger: include: artifact:`.
 CHILD_PIPELINE: Final = "ci-toolkit-matrix.yml"
@@ -40,7 +43,7 @@ def command(obj: dict[str, object]) -> int:
         verb = settings.value("command", environ)
         code = _COMMANDS[verb](job, environ, console, known)
     except ToolkitError as error:
-        if verb != "verify" or not _tell_failed(error, environ, console):
+        if not _tell_failed(verb, error, environ, console):
             _summarise(job, _failure(verb, error), console)
         # Also where the log of a build that failed is, for the step that uploads it.
         results.put(job, {"output": settings.value("output", environ), **known}, console)
@@ -51,20 +54,63 @@ def command(obj: dict[str, object]) -> int:
 
 def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
     from ci_toolkit import pipeline
+
+    fail_on = settings.value("fail-on", environ)
+
+    def built(asked: Wishes) -> "tuple[Report, ExitCode]":
+        report = pipeline.verify(asked, environ, console, known.__setitem__)
+        return report, deliver.exit_code(report, fail_on)
+
+    def show(report: "Report") -> None:
+        deliver.show(report, environ, console)
+        deliver.point(report, settings.value("directory", environ), console)
+
+    return _made(job, environ, console, known, built=built, show=show)
+
+
+def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    from ci_toolkit import pipeline
+
+    def built(asked: Wishes) -> "tuple[Report, ExitCode]":
+        return pipeline.build(asked, environ, console, known.__setitem__), ExitCode.FINE
+
+    def show(report: "Report") -> None:
+        for note in report.notes:
+            console.warn(note)
+        (build,) = report.builds
+        console.result("".join(f"{artefact.sha256}  {artefact.name}\n" for artefact in build.artefacts))
+
+    return _made(job, environ, console, known, built=built, show=show, once=True)
+
+
+def _made(
+    job: Job,
+    environ: Mapping[str, str],
+    console: Console,
+    known: dict[str, str],
+    *,
+    built: "Callable[[Wishes], tuple[Report, ExitCode]]",
+    show: "Callable[[Report], None]",
+    once: bool = False,
+) -> int:
+    """Build what is asked for as BUILT does, make of the image what is wanted, SHOW the report, and tell the forge."""
+    from ci_toolkit import pipeline
     from ci_toolkit.reports import summary
 
-    asked = _wishes(environ)
-    fail_on = settings.value("fail-on", environ)
+    asked, wanted = _wishes(environ), products.asked(environ)
     wants_comment = settings.value("comment", environ) == "true"
     who = post.poster(environ, console)
     known["cache-hit"] = _cache_hit(asked, environ)
     shutil.rmtree(failed.directory(asked.output), ignore_errors=True)
     if wants_comment:
-        post.begin(who, *pipeline.named(asked))
-    report = pipeline.verify(asked, environ, console, known.__setitem__)
+        post.begin(who, *pipeline.named(asked), once=once)
+    report, code = built(asked)
     (report,) = baselines.apply([report], settings.value("baseline", environ), console)
-    deliver.show(report, environ, console)
-    deliver.point(report, settings.value("directory", environ), console)
+    if code is ExitCode.FINE:
+        report, code = products.make(report, wanted, asked.output, environ, console)
+    else:
+        report = products.left_out(report, wanted)
+    show(report)
     deliver.write(report, asked.output)
     known |= results.of_report(report, asked.output)
     if wants_comment:
@@ -74,33 +120,17 @@ def _verify(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     else:
         _summarise(job, summary.render(report), console)
     post.status(who, [report])
-    return deliver.exit_code(report, fail_on)
+    return code
 
 
-def _tell_failed(error: ToolkitError, environ: Mapping[str, str], console: Console) -> bool:
-    """Tell of ERROR as `failed.tell` does, unless the settings themselves are wrong."""
+def _tell_failed(verb: str, error: ToolkitError, environ: Mapping[str, str], console: Console) -> bool:
+    """Tell of ERROR as `failed.tell` does where VERB builds, unless the settings themselves are wrong."""
+    if verb not in ("verify", "build"):
+        return False
     try:
-        return failed.tell(error, _wishes(environ), environ, console)
+        return failed.tell(error, _wishes(environ), environ, console, once=verb == "build")
     except UsageError:
         return False
-
-
-def _build(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
-    from ci_toolkit import pipeline
-    from ci_toolkit.reports import escape
-
-    asked = _wishes(environ)
-    known["cache-hit"] = _cache_hit(asked, environ)
-    report = pipeline.build(asked, environ, console, known.__setitem__)
-    for note in report.notes:
-        console.warn(note)
-    (build,) = report.builds
-    lines = "".join(f"{artefact.sha256}  {artefact.name}\n" for artefact in build.artefacts)
-    console.result(lines)
-    deliver.write_file(asked.output / "report.metrics.txt", deliver.render(report, "metrics"))
-    known |= results.of_report(report, asked.output)
-    _summarise(job, f"## Built: {escape.name(report.title)}\n\n{escape.fenced(lines)}\n", console)
-    return ExitCode.FINE
 
 
 def _comment(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:

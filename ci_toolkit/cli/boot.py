@@ -72,7 +72,7 @@ def command(
     from ci_toolkit.boot.start import Wishes
 
     environ, console = environ_of(obj), console_of(obj)
-    limits = {emulated: _minutes(time_limit, emulated=emulated) for emulated in (False, True)}
+    limits = minutes(time_limit)
     scripts = guest.read_scripts(checks)
     data = None if user_data is None else seed.read(user_data)
     before = None if baseline is None else stored.load(baseline)
@@ -88,8 +88,8 @@ def command(
         firmware=_kinds(found, firmware), output=output.absolute(), minutes=None,
         scripts=scripts, user_data=data, user=user, key=ssh_key,
     )  # fmt: skip
-    outcome = _start(found, wishes, limits, environ, console)
-    _write(outcome, output)
+    outcome = start(found, wishes, limits, environ, console)
+    write(outcome, output)
     if as_json:
         console.result(stored.render(outcome))
     else:
@@ -107,27 +107,33 @@ def _kinds(image: "Image", firmware: str) -> tuple[str, ...]:
     return image.firmware or _FIRMWARE["both"]  # which then tell why not
 
 
-def _minutes(text: str, *, emulated: bool) -> float | None:
+def minutes(text: str) -> Mapping[bool, float | None]:
+    """Return how long a start may take by the time limit TEXT: on a processor of this machine, and emulated (True)."""
     from ci_toolkit.runners import limit
 
-    return (20.0 if emulated else 5.0) if text == "auto" else limit.minutes(text, emulated=emulated)
+    if text == "auto":
+        return {False: 5.0, True: 20.0}
+    return {emulated: limit.minutes(text, emulated=emulated) for emulated in (False, True)}
 
 
-def _start(
+def start(
     image: "Image", wishes: "Wishes", limits: Mapping[bool, float | None], environ: Mapping[str, str], console: Console
 ) -> "Outcome":
-    from ci_toolkit.boot import ground, start
+    """Start IMAGE as WISHES say, where QEMU runs here, with LIMITS of `minutes`. Raises HostError for nowhere."""
+    from ci_toolkit.boot import ground
+    from ci_toolkit.boot import start as starting
     from ci_toolkit.boot.outcome import Outcome
 
     kinds = [kind for kind in wishes.firmware if kind not in image.lacks]
     with ground.find(environ, console, output=wishes.output, kinds=kinds) as place:
         console.say(f"{place.description}: {place.accelerator.reason}")
         emulated = place.accelerator.name != "kvm"
-        boots = start.start(image, replace(wishes, minutes=limits[emulated]), place, console)
+        boots = starting.start(image, replace(wishes, minutes=limits[emulated]), place, console)
     return Outcome(image=image.path.name, boots=boots)
 
 
-def _write(outcome: "Outcome", output: Path) -> None:
+def write(outcome: "Outcome", output: Path) -> None:
+    """Leave OUTCOME in the directory OUTPUT."""
     from ci_toolkit.boot import junit, stored
 
     deliver.write_file(output / REPORT, stored.render(outcome))

@@ -45,13 +45,14 @@ def command(
     console = console_of(obj)
     wanted = find(to)
     found = convert(image, wanted, output or image.parent, console, fit)
-    console.result(_json(image, found) if as_json else _text(found))
+    console.result(_json(image, found) if as_json else text(found))
     for result in found.beyond:
         console.warn(f"{result.path} is larger than {fit} takes for one file", hint=found.advice)
     return ExitCode.POLICY if found.beyond else ExitCode.FINE
 
 
-def _text(found: "Conversion") -> str:
+def text(found: "Conversion") -> str:
+    """Return a line for each result: where it is, its size, and how long it took."""
     from ci_toolkit.formats.fit import shown
 
     rows = [(str(result.path), shown(result.size), f"{result.seconds:.1f} s") for result in found.results]

@@ -1,6 +1,7 @@
-"""A verification that came to no verdict: what is left of it, and what is said of it on the forge."""
+"""A build or a verification that came to nothing: what is left of it, and what is said of it on the forge."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,16 @@ def directory(output: Path) -> Path:
     return output.with_name(f"{output.name}.failed")
 
 
-def tell(error: ToolkitError, asked: Wishes, environ: Mapping[str, str], console: Console) -> bool:
+def tell(
+    error: ToolkitError, asked: Wishes, environ: Mapping[str, str], console: Console, *, once: bool = False
+) -> bool:
     """Leave a report of ERROR, put it into the comment, and set the status; tell whether a step summary was written.
 
-    A report so that another job can post it, as for a fork's change. Raises UsageError where a setting is none.
+    ONCE tells that one build was asked for. A report so that another job can post it, as for a fork's change. Raises
+    UsageError where a setting is none.
     """
     who = post.poster(environ, console)
-    report = _report(error, asked, who)
+    report = replace(_report(error, asked, who), once=once)
     try:
         place = directory(asked.output)
         place.mkdir(parents=True, exist_ok=True)

@@ -68,11 +68,15 @@ def poster(
     )
 
 
-def begin(who: Poster, title: str, variant: str) -> None:
-    """Mark the comment on the image of TITLE and VARIANT as outdated by what is now built. Not worth a warning."""
+def begin(who: Poster, title: str, variant: str, *, once: bool = False) -> None:
+    """Mark the comment on the image of TITLE and VARIANT as outdated by what is now built. Not worth a warning.
+
+    ONCE tells that one build is asked for, whose comment is another than that of a verification.
+    """
     from ci_toolkit.forges.deliver import Outcome, announce
 
-    delivery = announce(who.job, who.token, _marker(who, title, variant, who.job.name), patience=who.patience)
+    marker = _marker(who, title, variant, who.job.name, once=once)
+    delivery = announce(who.job, who.token, marker, patience=who.patience)
     if delivery.outcome is Outcome.FAILED:
         who.console.say(f"the comment was not marked as outdated: {delivery.reason}")
 
@@ -88,7 +92,9 @@ def comment(who: Poster, reports: Sequence["Report"]) -> "Delivery":
     trusted = first.job is not None and who.job.head is None
     name = first.job.name if trusted and first.job is not None else who.job.name
     # A matrix has its joined comment, whichever of its legs are in it.
-    marker = _marker(who, "" if others else first.title, "" if others else first.variant, name)
+    marker = _marker(
+        who, "" if others else first.title, "" if others else first.variant, name, once=first.once and not others
+    )
     return deliver(
         who.job,
         who.token,
@@ -104,7 +110,7 @@ def status(who: Poster, reports: Sequence["Report"]) -> ExitCode:
     """Set the commit status for REPORTS where that is wanted; returns the exit code. A missing right is no failure."""
     from ci_toolkit.forges import status as statuses
     from ci_toolkit.forges.deliver import Outcome
-    from ci_toolkit.reports import escape, glance, table
+    from ci_toolkit.reports import escape, glance
 
     if not who.status:
         return ExitCode.FINE
@@ -113,7 +119,7 @@ def status(who: Poster, reports: Sequence["Report"]) -> ExitCode:
         who.console.say("no commit status was set: the job that was built may be a fork's, and so the verdict its own")
         return ExitCode.FINE
     words = glance.line(reports[0]) if len(reports) == 1 else glance.joined(reports)
-    name = table.label(reports[0]) if len(reports) == 1 else who.job.name or "images"
+    name = _name(reports[0]) if len(reports) == 1 else who.job.name or "images"
     delivery = statuses.put(
         who.job, who.token, _state(who, reports), words, escape.visible(name), patience=who.patience
     )
@@ -147,18 +153,27 @@ def tell(delivery: "Delivery", console: Console) -> ExitCode:
     return ExitCode.FINE
 
 
-def _marker(who: Poster, title: str, variant: str, name: str | None) -> str:
+def _marker(who: Poster, title: str, variant: str, name: str | None, *, once: bool) -> str:
     from ci_toolkit.forges import marker
 
-    return marker.mark(*(who.names or (title, name or "", *([variant] if variant else []))))
+    # A job may build an image and verify it: neither says anything for the other.
+    told = (title, name or "", *([variant] if variant else []), *(["build"] if once else []))
+    return marker.mark(*(who.names or told))
+
+
+def _name(report: "Report") -> str:
+    from ci_toolkit.reports import table
+
+    return f"{table.label(report)} (build)" if report.once else table.label(report)
 
 
 def _state(who: Poster, reports: Sequence["Report"]) -> "State":
     from ci_toolkit.compare import policy
     from ci_toolkit.forges.forge import State
+    from ci_toolkit.reports import outline
 
     if any(report.failure is not None for report in reports):
         return State.ERROR
     fail_on = policy.FailOn(who.fail_on)
-    bad = any(policy.fails(fail_on, report.verdict, report.findings) for report in reports)
+    bad = any(policy.fails(fail_on, one.verdict, one.findings) or outline.troubles(one) for one in reports)
     return State.FAILURE if bad else State.SUCCESS

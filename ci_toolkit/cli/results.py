@@ -11,6 +11,7 @@ from ci_toolkit.console import Console
 from ci_toolkit.errors import ForgeError
 
 if TYPE_CHECKING:
+    from ci_toolkit.mkosi.build import Artefact
     from ci_toolkit.reports.report import Report
 
 # GitLab reads it as `artifacts: reports: dotenv:`, which later jobs get as variables.
@@ -24,21 +25,25 @@ def of_report(report: "Report", output: Path) -> dict[str, str]:
 
     A digest only where the image is one file, a verdict only of two builds.
     """
+
+    def artifact(file: "Artefact") -> dict[str, str | int]:
+        return {"path": str(output / file.name), "sha256": file.sha256, "size": file.size}
+
     build = report.builds[0]
+    converted = [{**artifact(file), "format": one.format} for one in report.formats for file in one.files]
     digests = {artefact.name: artefact.sha256 for artefact in build.artefacts}
     values = {
         "image": str(output / build.image),
         "sha256": digests.get(build.image, ""),
-        "artifacts": json.dumps(
-            [{"path": str(output / one.name), "sha256": one.sha256, "size": one.size} for one in build.artefacts]
-        ),
+        "artifacts": json.dumps([*map(artifact, build.artefacts), *converted]),
         "output": str(output),
+        "report-path": str(output / "report.json"),
     }
     if len(report.builds) == 1:
         return values
     same = report.verdict.value == "identical"
     judged = {"verdict": report.verdict.value, "reproducible": "true" if same else "false"}
-    return {**judged, **values, "report-path": str(output / "report.json")}
+    return {**judged, **values}
 
 
 def hand_on(job: Job, values: Mapping[str, str], console: Console) -> None:

@@ -29,6 +29,10 @@ def line(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """Return the verdict in a few words; for its digest there is the table."""
+    return outline.but(_verdict(report), report)
+
+
+def _verdict(report: Report) -> str:
     told = outline.outcome(report)
     match told:
         case Outcome.BUILT | Outcome.REPRODUCIBLE | Outcome.IDENTICAL:
@@ -133,7 +137,7 @@ def packages(report: Report) -> str:
 
 def failing(reports: Sequence[Report]) -> int:
     """Return how many of REPORTS are not good."""
-    return sum(not outline.outcome(report).good for report in reports)
+    return sum(not outline.good(report) for report in reports)
 
 
 def joined(reports: Sequence[Report]) -> str:

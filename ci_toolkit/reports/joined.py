@@ -19,7 +19,7 @@ def render(reports: Sequence[Report], budget: int = markdown.BUDGET_CHARACTERS, 
     if len(reports) == 1:
         return markdown.render(reports[0], budget, measure)
     # Stable: those of one kind stay in the order in which they were given.
-    ordered = sorted(reports, key=lambda report: outline.outcome(report).good)
+    ordered = sorted(reports, key=outline.good)
     head, images = _head(ordered), table.images(ordered)
     room = budget - measure(head) - measure(images) - 200
     bad = glance.failing(reports)
@@ -27,7 +27,7 @@ def render(reports: Sequence[Report], budget: int = markdown.BUDGET_CHARACTERS, 
     bad_share = max((room - good_share * (len(reports) - bad)) // max(bad, 1), _LEAST_CHARACTERS)
     sections = [Section(text=head, rank=_RANK_HEAD), Section(text=images, rank=_RANK_HEAD)]
     for report in ordered:
-        good = outline.outcome(report).good
+        good = outline.good(report)
         text = _folded(report, good_share if good else bad_share, measure)
         sections.append(Section(text=text, rank=_RANK_GOOD if good else _RANK_BAD, name="image"))
     return fit([one for one in sections if one.text], budget, measure, _cut)
@@ -41,7 +41,7 @@ def _head(reports: Sequence[Report]) -> str:
 
 
 def _folded(report: Report, share: int, measure: Measure) -> str:
-    mark = "✅" if outline.outcome(report).good else "❌"
+    mark = "✅" if outline.good(report) else "❌"
     # In <code> no forge looks for mentions and references.
     summary = f"{mark} <code>{escape.html(table.label(report))}</code>"
     around = measure(fold(summary, ""))

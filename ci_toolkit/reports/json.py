@@ -5,15 +5,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ci_toolkit.boot import stored as boots
+from ci_toolkit.boot.outcome import Boot
 from ci_toolkit.ci.job import Job
 from ci_toolkit.compare.comparison import Side, Skipped
 from ci_toolkit.compare.difference import Content, Difference, Field, Value
 from ci_toolkit.compare.finding import Finding
 from ci_toolkit.compare.parts import Disk
 from ci_toolkit.host.environment import Variation
-from ci_toolkit.mkosi.build import Build
+from ci_toolkit.mkosi.build import Artefact, Build
 from ci_toolkit.reports import sample
-from ci_toolkit.reports.report import Failure, Report
+from ci_toolkit.reports.report import Converted, Failure, Report
 from ci_toolkit.reports.stored import SCHEMA, parse
 
 __all__ = ["DIFFERENCES_LIMIT", "parse", "render"]
@@ -52,6 +54,12 @@ def render(report: Report) -> str:
     }
     if report.variant:
         document["variant"] = _text(report.variant)
+    if report.once:
+        document["once"] = True
+    if report.formats:
+        document["formats"] = [_format(one) for one in report.formats]
+    if report.boots:
+        document["boots"] = [_boot(boot) for boot in report.boots]
     if report.failure is not None:
         document["failure"] = _failure(report.failure)
     if comparison is not None and comparison.disks is not None:
@@ -173,7 +181,7 @@ def _build(build: Build) -> Plain:
         "seconds": round(build.seconds, 3),
         "started": round(build.started, 3),
         "log": _text(build.log.name),
-        "artefacts": [{"name": _text(one.name), "size": one.size, "sha256": one.sha256} for one in build.artefacts],
+        "artefacts": [_artefact(one) for one in build.artefacts],
     }
     if build.packages is not None:
         found["packages"] = [
@@ -181,6 +189,24 @@ def _build(build: Build) -> Plain:
             for one in build.packages
         ]
     return found
+
+
+def _artefact(artefact: Artefact) -> Plain:
+    return {"name": _text(artefact.name), "size": artefact.size, "sha256": artefact.sha256}
+
+
+def _format(one: Converted) -> Plain:
+    return {
+        "format": one.format,
+        "seconds": round(one.seconds, 3),
+        "reason": _text(one.reason),
+        "files": [_artefact(file) for file in one.files],
+    }
+
+
+def _boot(boot: Boot) -> Plain:
+    plain: Plain = json.loads(json.dumps(boots.entry(boot)))
+    return plain
 
 
 def _failure(failure: Failure) -> Plain:

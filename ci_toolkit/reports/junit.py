@@ -1,5 +1,7 @@
 """A report as JUnit XML: each image and each partition is a test, which fails where two builds of it differ.
 
+So is each format it was converted to, each start, and each check that was run then.
+
 GitLab shows it in the merge request (https://docs.gitlab.com/ci/testing/unit_test_reports/), Jenkins and others do too.
 """
 
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
 
+from ci_toolkit.boot import junit as boots
+from ci_toolkit.boot.outcome import Outcome
 from ci_toolkit.compare.comparison import Comparison, Verdict
 from ci_toolkit.compare.difference import Difference, display
 from ci_toolkit.compare.parts import Part
@@ -34,7 +38,7 @@ class _Case:
 
 def render(report: Report) -> str:
     """Return REPORT as JUnit XML, of at most 1,000 tests."""
-    cases = [*_images(report), *_partitions(report)][:_CASES]
+    cases = [*_images(report), *_partitions(report), *_formats(report)][:_CASES]
     failures = sum(bool(case.message) for case in cases)
     seconds = f"{sum(build.seconds for build in report.builds):.3f}"
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0", "time": seconds}
@@ -49,8 +53,13 @@ def render(report: Report) -> str:
                 element, "failure", {"message": _plain(case.message), "type": "difference"}
             )
             failure.text = _plain(case.details)
+    starts = boots.suites(Outcome(image=_plain(_named(report)), boots=report.boots))
+    root.extend(starts)
+    for name, count in (("tests", len(cases)), ("failures", failures)):
+        root.set(name, str(count + sum(int(one.get(name, "0")) for one in starts)))
     ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    text = _FORBIDDEN.sub("\ufffd", ElementTree.tostring(root, encoding="unicode"))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _images(report: Report) -> Iterator[_Case]:
@@ -74,6 +83,12 @@ def _images(report: Report) -> Iterator[_Case]:
             yield _Case(name=name, message=f"only the {'second' if before is None else 'first'} build left it")
         else:
             yield _Case(name=name, message=f"{before} and {after}", details=_causes(report))
+
+
+def _formats(report: Report) -> Iterator[_Case]:
+    """A test for each format that was asked for."""
+    for one in report.formats:
+        yield _Case(name=f"converted to {one.format}", message=one.reason)
 
 
 def _named(report: Report) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from ci_toolkit.compare.comparison import Side
 from ci_toolkit.compare.difference import display
 from ci_toolkit.compare.finding import Finding
-from ci_toolkit.reports import glance, outline, table
+from ci_toolkit.reports import glance, outline, products, table
 from ci_toolkit.reports.blocks import fold, rows
 from ci_toolkit.reports.budget import Measure, Section, fit
 from ci_toolkit.reports.describe import Details, shown_paths
@@ -59,6 +59,8 @@ def _sections(report: Report, details: Details, folded: int) -> list[Section]:
         Section(text=_head(report), rank=_RANK_HEAD),
         *_optional("" if report.failure else table.images([report]), _RANK_HEAD, "table"),
         *_optional(_failure(report.failure), _RANK_HEAD, "reason"),
+        *_optional(products.starts(report), _RANK_OVERVIEW, "table of starts"),
+        *_optional(products.formats(report), _RANK_OVERVIEW, "table of formats"),
         *_optional(_notes(report), _RANK_NOTES, "list of notes"),
         *(section for change in report.changes for section in _changed(change)),
         *_optional(_overview(found), _RANK_OVERVIEW, "overview"),
@@ -87,7 +89,7 @@ def _optional(text: str, rank: int, name: str) -> list[Section]:
 
 
 def _head(report: Report) -> str:
-    mark = "✅" if outline.outcome(report).good else "❌"
+    mark = "✅" if outline.good(report) else "❌"
     parts = [
         None if report.builds else code(table.label(report)),
         outline.coverage(report),

@@ -29,6 +29,18 @@ def _lines(report: Report) -> Iterator[str]:
         yield "# UNIT ci_toolkit_build_seconds seconds"
         for number, build in enumerate(report.builds, start=1):
             yield f'ci_toolkit_build_seconds{{build="{number}"}} {build.seconds:.3f}'
+    made = [one for one in report.formats if not one.reason]
+    if made:
+        yield "# TYPE ci_toolkit_format_size_bytes gauge"
+        yield "# UNIT ci_toolkit_format_size_bytes bytes"
+        for one in made[:_ARTEFACTS]:
+            yield f"ci_toolkit_format_size_bytes{{{_label('format', one.format)}}} {one.size}"
+    up = [boot for boot in report.boots if boot.booted]
+    if up:
+        yield "# TYPE ci_toolkit_boot_seconds gauge"
+        yield "# UNIT ci_toolkit_boot_seconds seconds"
+        for boot in up[:_ARTEFACTS]:
+            yield f"ci_toolkit_boot_seconds{{{_label('firmware', boot.firmware)}}} {boot.seconds:.3f}"
     if len(report.builds) == 1:
         return
     comparison = report.comparison

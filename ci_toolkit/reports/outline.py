@@ -13,12 +13,14 @@ from ci_toolkit.compare.finding import Finding
 from ci_toolkit.reports.report import Report
 
 if TYPE_CHECKING:
+    from ci_toolkit.boot.outcome import Boot
     from ci_toolkit.mkosi.build import Artefact, Build
 
 ORDINALS: Final = ("first", "second", "third", "fourth")
 # How a fix names the file that its next lines belong into, where that is not mkosi.conf.
 _PLACE: Final = "# in "
 _LINES_IN_SHORT: Final = 2
+_FIRMWARE: Final = {"bios": "BIOS", "uefi": "UEFI", "secure-boot": "Secure Boot"}
 NOTHING_KNOWN: Final = "No rule recognises these differences; each is listed with where it begins."
 
 
@@ -59,8 +61,41 @@ def outcome(report: Report) -> Outcome:
             return Outcome.REPRODUCIBLE if identical else Outcome.NOT_REPRODUCIBLE
 
 
+def good(report: Report) -> bool:
+    """Tell whether REPORT is as it should be: its verdict, its formats, and how it started."""
+    return outcome(report).good and not troubles(report)
+
+
+def troubles(report: Report) -> tuple[str, ...]:
+    """Return what went wrong with an image that was built well, in a few words each. Nothing in it is foreign."""
+    missing = [one.format for one in report.formats if one.reason]
+    down = [firmware(boot) for boot in report.boots if not boot.booted]
+    failed = [firmware(boot) for boot in report.boots if boot.booted and not boot.passed]
+    told = (
+        ("it was not converted to", missing),
+        ("it did not start with", down),
+        ("a check failed with", failed),
+    )
+    return tuple(f"{words} {', '.join(names)}" for words, names in told if names)
+
+
+def but(words: str, report: Report) -> str:
+    """Return WORDS, and what went wrong later."""
+    found = " and ".join(troubles(report))
+    return f"{words}, but {found}" if found else words
+
+
+def firmware(boot: "Boot") -> str:
+    """Return the name of what started the image, as people know it."""
+    return _FIRMWARE.get(boot.firmware, boot.firmware.upper())
+
+
 def headline(report: Report) -> str:
     """Return the verdict in plain words. Nothing foreign is in it but a digest."""
+    return but(_headline(report), report)
+
+
+def _headline(report: Report) -> str:
     told = outcome(report)
     match told:
         case Outcome.BUILT:

@@ -9,9 +9,10 @@ from ci_toolkit.compare.finding import Finding
 from ci_toolkit.host.environment import Variation
 
 if TYPE_CHECKING:
-    # Most comparisons are of images that nobody built here: they need not wait for what builds.
+    # Most comparisons are of images that nobody built here: they need not wait for what builds and starts them.
+    from ci_toolkit.boot.outcome import Boot
     from ci_toolkit.images.listing import Listed
-    from ci_toolkit.mkosi.build import Build
+    from ci_toolkit.mkosi.build import Artefact, Build
     from ci_toolkit.reports.change import Change
 
 # Of a report that the job of a fork wrote, and another job posts.
@@ -31,6 +32,23 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """One format of the image: its file, or the files of its directory, as paths below the output.
+
+    `reason` says why there are none, "" where there are.
+    """
+
+    format: str
+    files: "tuple[Artefact, ...]" = ()
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A comparison, explained; of two given images, or of two builds of one configuration.
 
@@ -44,6 +62,9 @@ class Report:
     `variant` tells builds of one definition apart: profiles, architecture. `failure` is there exactly with verdict
     FAILED, and then nothing was built. `files` lists what is in the first build's image, None where that is not known,
     and is stored beside the report. `changes` are against earlier builds' reports, and are not stored.
+
+    `once` tells that one build was asked for, without a verdict. `formats` and `boots` are what was made of the image
+    that came out, and how it started.
     """
 
     title: str
@@ -61,3 +82,6 @@ class Report:
     failure: Failure | None = None
     files: "tuple[Listed, ...] | None" = None
     changes: "tuple[Change, ...]" = ()
+    once: bool = False
+    formats: tuple[Converted, ...] = ()
+    boots: "tuple[Boot, ...]" = ()

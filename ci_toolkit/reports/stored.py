@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
+from ci_toolkit.boot import stored as boots
+from ci_toolkit.boot.outcome import Boot
 from ci_toolkit.ci.job import Job, Provider
 from ci_toolkit.compare.comparison import Comparison, Side, Skipped, Verdict
 from ci_toolkit.compare.difference import Content, Difference, Field, Value
@@ -20,19 +22,21 @@ from ci_toolkit.host.environment import Variation
 from ci_toolkit.mkosi.build import Artefact, Build
 from ci_toolkit.mkosi.manifest import LIMIT_PACKAGES, Package
 from ci_toolkit.reports import escape
-from ci_toolkit.reports.report import Failure, Report
+from ci_toolkit.reports.report import Converted, Failure, Report
 
 SCHEMA: Final = 1
 LIMIT_CHARACTERS: Final = 64 * 1024 * 1024
 
 _ENTRIES: Final = 250_000
 _FINDINGS: Final = 1_000
+_MADE: Final = 100
 _STEPS: Final = 256
 _TEXT_CHARACTERS: Final = 1024 * 1024
 _LARGEST: Final = 2**63
 # Of values: flags of 64 bits, and nanoseconds where a format counts seconds in 64 bits.
 _LARGEST_VALUE: Final = 2**96
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_FORMAT: Final = re.compile(r"[a-z0-9.-]{1,32}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _HINT: Final = "Give the report.json that verify or compare wrote, as it was written."
 _SOURCES: Final = frozenset(rule.cause.source for rule in RULES)
@@ -149,7 +153,23 @@ def _report(document: _Node, site: str | None) -> Report:
         artifact_url=_link(document.member("artifact_url"), site),
         variant=document.member("variant").optional(_Node.text) or "",
         failure=failure,
+        once=document.member("once").optional(_Node.flag) or False,
+        formats=document.member("formats").optional(lambda found: found.each(_format, _MADE)) or (),
+        boots=document.member("boots").optional(lambda found: found.each(_boot, _MADE)) or (),
     )
+
+
+def _format(one: _Node) -> Converted:
+    return Converted(
+        format=one.member("format").matching(_FORMAT, "the name of a format"),
+        seconds=one.member("seconds").seconds(),
+        reason=one.member("reason").text(),
+        files=one.member("files").each(_artefact),
+    )
+
+
+def _boot(one: _Node) -> Boot:
+    return boots.read_entry(one.value, one.place)
 
 
 def _failure(failure: _Node) -> Failure:

@@ -133,16 +133,17 @@ def _package_rows(packages: "Packages") -> list[tuple[str, str, str]]:
 
 
 def files(report: Report) -> str:
-    """Return the files of the builds with their whole digests, folded; both digests of those that differ."""
+    """Return all files with their whole digests, folded; both digests of those that came out differently."""
     if not report.builds:
         return ""
     first, *others = report.builds[:2]
     digests = {artefact.name: artefact.sha256 for artefact in others[0].artefacts} if others else {}
     cells = []
-    for artefact in first.artefacts[:_FILES]:
+    found = [*first.artefacts, *(file for one in report.formats for file in one.files)]
+    for artefact in found[:_FILES]:
         second = digests.get(artefact.name, artefact.sha256)
         shown = "<br>".join(code(digest) for digest in dict.fromkeys((artefact.sha256, second)))
         cells.append((code(artefact.name), outline.size(artefact.size), shown))
     text = rows(("", "size", "SHA-256"), cells, right=(1,))
-    left = len(first.artefacts) - _FILES
+    left = len(found) - _FILES
     return fold("Files and their digests", f"{text}\n\nand {counted(left, 'more file')}" if left > 0 else text)

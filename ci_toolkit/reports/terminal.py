@@ -56,7 +56,7 @@ def render(report: Report, *, width: int = WIDTH, colour: bool = False) -> str:
 
 
 def _parts(report: Report, details: Details, width: int) -> Iterable[RenderableType]:
-    good = outline.outcome(report).good
+    good = outline.good(report)
     yield Text(f"{'✓' if good else '✗'} {outline.headline(report)}", style=_GOOD if good else _BAD)
     about = [escape.name(report.title), outline.coverage(report)]
     yield Padding(Text(" · ".join(part for part in about if part)), (0, 0, 0, 2))

@@ -22,6 +22,6 @@ def parse(text: str) -> float | None:
 
 def is_crossed(report: Report, percent: float | None) -> bool:
     """Tell whether REPORT is not good, or packages or more than PERCENT of the size changed; always without PERCENT."""
-    if percent is None or not outline.outcome(report).good:
+    if percent is None or not outline.good(report):
         return True
     return any(change.packages or abs(change.percent) > percent for change in report.changes)

@@ -261,10 +261,76 @@ def test_one_build_gives_its_digest_and_no_verdict(tmp_path: Path, use: Use, git
     assert len(runner.place.built) == 1
     found = call.outputs_of_step()
     assert found["sha256"] == DIGEST_OF_SAME
-    assert set(found) == {"image", "sha256", "artifacts", "output", "runner-used", "accel-used", "cache-hit"}
+    told = {"image", "sha256", "artifacts", "output", "report-path", "runner-used", "accel-used", "cache-hit"}
+    assert set(found) == told | {"comment-url"}
     assert call.shown == f"{DIGEST_OF_SAME}  image.txt\n"
+
+
+def test_one_build_is_told_in_a_comment_a_summary_and_a_status(tmp_path: Path, use: Use, github: FakeGitHub) -> None:
+    use(same())
+    call = on_github(tmp_path, github, INPUT_COMMAND="build")
+    assert call("action") == ExitCode.FINE
+    (comment,) = github.bodies
+    summary = call.summary.read_text(encoding="utf-8")
+    assert summary.startswith("### ✅ Built · 4 bytes · ")
+    assert DIGEST_OF_SAME in summary
+    assert summary in comment
+    (status,) = github.statuses
+    assert (status["state"], status["context"]) == ("success", "ci-toolkit: images (build)")
+    assert call.outputs_of_step()["comment-url"] == github.comments[0]["html_url"]
+
+
+def test_one_build_is_told_to_nobody_where_that_is_not_wished(tmp_path: Path, use: Use, github: FakeGitHub) -> None:
+    use(same())
+    call = on_github(tmp_path, github, INPUT_COMMAND="build", INPUT_COMMENT="false", INPUT_STATUS="false")
+    assert call("action") == ExitCode.FINE
+    assert github.server.sent() == []
     assert DIGEST_OF_SAME in call.summary.read_text(encoding="utf-8")
-    assert github.comments == []
+
+
+def test_a_job_that_builds_and_verifies_has_a_comment_and_a_status_for_each(
+    tmp_path: Path, use: Use, github: FakeGitHub
+) -> None:
+    use(leaky())
+    call = on_github(tmp_path, github)
+    for verb, code in (("verify", ExitCode.POLICY), ("build", ExitCode.FINE), ("verify", ExitCode.POLICY)):
+        call.environ["INPUT_COMMAND"] = verb
+        assert call("action") == code
+    assert [re.findall(r"^### (. \w+)", body, re.MULTILINE) for body in github.bodies] == [["❌ Not"], ["✅ Built"]]
+    latest = {status["context"]: status["state"] for status in github.statuses}
+    assert latest == {"ci-toolkit: images": "failure", "ci-toolkit: images (build)": "success"}
+
+
+def test_a_single_build_that_fails_is_told_in_the_comment_of_builds(
+    tmp_path: Path, use: Use, github: FakeGitHub
+) -> None:
+    use(same())
+    call = on_github(tmp_path, github, INPUT_COMMAND="build")
+    assert call("action") == ExitCode.FINE
+    use(FakeRunner(lambda _: "half", exit_code=1, words="No space left in the image\n"))
+    with pytest.raises(BuildError):
+        call("action")
+    (comment,) = github.bodies
+    assert "\n### ❌ Not built: mkosi failed with exit code 1" in comment
+    assert github.statuses[-1]["state"] == "error"
+
+
+@pytest.mark.parametrize(("now", "comments"), [("same", 0), ("other", 1)])
+def test_a_single_build_says_what_changed_and_is_quiet_below_the_threshold(
+    tmp_path: Path, use: Use, github: FakeGitHub, now: str, comments: int
+) -> None:
+    use(same())
+    first = on_github(tmp_path, github, INPUT_COMMAND="build", INPUT_COMMENT="false")
+    assert first("action") == ExitCode.FINE
+    baseline = tmp_path / "baseline.json"
+    (first.output / "report.json").rename(baseline)
+    use(FakeRunner(lambda _: now))
+    later = {"INPUT_BASELINE": str(baseline), "INPUT_COMMENT_THRESHOLD": "1", "INPUT_COMMENT": "true"}
+    first.environ |= later
+    assert first("action") == ExitCode.FINE
+    assert len(github.comments) == comments
+    change = "the same bits" if now == "same" else "+1 bytes"
+    assert change in first.summary.read_text(encoding="utf-8").rpartition("### ")[2]
 
 
 def test_the_inputs_reach_mkosi(tmp_path: Path, use: Use) -> None:

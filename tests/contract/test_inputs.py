@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ci_toolkit.boot.image import BIOS, SECURE_BOOT, UEFI
 from ci_toolkit.cli.action import CHILD_PIPELINE
+from ci_toolkit.cli.products import DIRECTORY as BOOTS
 from ci_toolkit.cli.results import DOTENV
+from ci_toolkit.formats.table import FORMATS
 from ci_toolkit.runners.container import PUBLISHED_IMAGE
 from ci_toolkit.settings import OUTPUTS, SETTINGS, Setting
 
@@ -195,11 +198,27 @@ def test_the_script_of_a_job_holds_no_input(template: str) -> None:
 
 def test_the_jobs_keep_the_reports_that_the_toolkit_writes() -> None:
     place = "$[[ inputs.output ]]"
-    metrics = {"dotenv": f"{place}/{DOTENV}", "metrics": f"{place}/report.metrics.txt"}
-    assert job_of("build")["artifacts"]["reports"] == metrics
-    assert job_of("verify")["artifacts"]["reports"] == metrics | {
-        "junit": [f"{place}/report.junit.xml", f"{place}.failed/report.junit.xml"]
-    }
+    for template in ("build", "verify"):
+        assert job_of(template)["artifacts"]["reports"] == {
+            "dotenv": f"{place}/{DOTENV}",
+            "junit": [f"{place}/report.junit.xml", f"{place}.failed/report.junit.xml"],
+            "metrics": f"{place}/report.metrics.txt",
+        }
+
+
+def test_every_format_and_every_firmware_is_named_where_people_look_for_the_input() -> None:
+    told = {setting.name: setting.help for setting in SETTINGS}
+    assert [one.name for one in FORMATS if f" {one.name}," not in told["formats"].replace(";", ",")] == []
+    assert ", ".join((BIOS, UEFI, SECURE_BOOT)) in told["boot"]
+
+
+def test_what_was_seen_of_a_start_is_kept() -> None:
+    paths = job_of("verify")["artifacts"]["paths"]
+    assert f"$[[ inputs.output ]]/{BOOTS}/" in paths
+    (upload,) = (
+        step for step in ACTION["runs"]["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")
+    )
+    assert f"${{{{ steps.toolkit.outputs.output }}}}/{BOOTS}/*" in upload["with"]["path"].splitlines()
 
 
 def test_the_job_keeps_the_child_pipeline_that_the_toolkit_writes() -> None:

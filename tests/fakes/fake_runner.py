@@ -22,7 +22,7 @@ class FakePlace:
     """A place whose mkosi writes what `content` says for the surroundings that it is given."""
 
     scratch: Path
-    content: Callable[[Environment], str]
+    content: Callable[[Environment], str | bytes]
     exit_code: int = 0
     words: str = "mkosi speaks\n"
     cannot_vary: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,9 @@ class FakeMkosi:
                     for line in self.place.words.splitlines(keepends=True):
                         on_line(line)
                 output = next(o.split("=")[1] for o in options if o.startswith("--output-directory="))
-                (self.outside(output) / "image.txt").write_text(self.place.content(self.environment))
+                found = self.place.content(self.environment)
+                image = self.outside(output) / "image.txt"
+                image.write_bytes(found.encode("utf-8") if isinstance(found, str) else found)
             case ("rm", "-rf", *paths):
                 for path in paths:
                     shutil.rmtree(self.outside(path), ignore_errors=True)
@@ -111,7 +113,7 @@ class FakeRunner:
 
     def __init__(
         self,
-        content: Callable[[Environment], str],
+        content: Callable[[Environment], str | bytes],
         exit_code: int = 0,
         words: str = "mkosi speaks\n",
         one_at_a_time: str | None = "a fake does one thing after the other",

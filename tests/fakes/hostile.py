@@ -5,13 +5,15 @@ from typing import Final
 
 import sample_reports
 
+from ci_toolkit.boot.outcome import Boot, Check
 from ci_toolkit.compare.comparison import Skipped, Verdict
 from ci_toolkit.compare.difference import Content, Field, display
 from ci_toolkit.host.environment import Variation
+from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.reports.change import Change, Moved, Packages
 from ci_toolkit.reports.files import Files, Row
-from ci_toolkit.reports.report import Failure, Report
+from ci_toolkit.reports.report import Converted, Failure, Report
 
 EVIL: Final = "evil.example"
 NAMES: Final = (
@@ -109,6 +111,27 @@ def built(name: str) -> Report:
         notes=(name,),
         job=replace(sample.job, repository=name, commit=name, name=name, run_url=name),
         artifact_url=name,
+        formats=(
+            Converted(format="qcow2", files=(Artefact(name=name, size=1, sha256="0" * 64),)),
+            Converted(format="vmdk", reason=name),
+        ),
+        boots=(_started(name), replace(_started(name), firmware="bios", reason=name)),
+    )
+
+
+def _started(name: str) -> Boot:
+    bad = Check(name=name, exit_code=None, output=f"{name}\n{name}", reason=name)
+    return Boot(
+        firmware="uefi",
+        accelerator=name,
+        sign=name,
+        state=name,
+        startup=name,
+        failed_units=(name, name),
+        ports=(name,),
+        checks=(bad, replace(bad, exit_code=0)),
+        files=(name,),
+        notes=(name,),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import sample_reports
 
+from ci_toolkit.boot.outcome import Boot, Check
 from ci_toolkit.ci.job import Job, Provider
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.compare.difference import Content, Difference, Field, Value
@@ -19,7 +20,7 @@ from ci_toolkit.images.listing import Listed
 from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.reports import baseline
-from ci_toolkit.reports.report import FORK_NOTE, Failure, Report
+from ci_toolkit.reports.report import FORK_NOTE, Converted, Failure, Report
 
 JOB: Final = Job(
     provider=Provider.GITHUB,
@@ -31,6 +32,40 @@ JOB: Final = Job(
 )
 _MAIN: Final = replace(JOB, commit="8f14e45fceea167a5a36dedd4bea2543c6d3a1b0", change=None)
 _FILES: Final = 9_982
+_NETBOOT: Final = (
+    ("boot.ipxe", 412),
+    ("initrd", 38_797_312),
+    ("root.tar.gz", 287_309_824),
+    ("vmlinuz", 9_175_040),
+)
+_FORMATS: Final = (
+    Converted(
+        format="qcow2",
+        files=(Artefact(name="image.qcow2", size=421_789_696, sha256=hashlib.sha256(b"qcow2").hexdigest()),),
+        seconds=6.2,
+    ),
+    Converted(
+        format="netboot",
+        files=tuple(
+            Artefact(name=f"image.netboot/{name}", size=size, sha256=hashlib.sha256(name.encode()).hexdigest())
+            for name, size in _NETBOOT
+        ),
+        seconds=14.8,
+    ),
+)
+_UEFI: Final = Boot(
+    firmware="uefi",
+    accelerator="kvm",
+    sign="systemd's own word",
+    seconds=6.4,
+    state="running",
+    startup="Startup finished in 1.102s (kernel) + 2.871s (initrd) + 1.630s (userspace) = 5.604s",
+    failed_units=(),
+    ports=("tcp 0.0.0.0:22",),
+    checks=(Check(name="login.sh", exit_code=0, output="fine\n"),),
+    files=("uefi.serial.log", "uefi.journal.log", "uefi.screen.png"),
+)
+_BIOS: Final = replace(_UEFI, firmware="bios", accelerator="tcg", seconds=48.3, files=("bios.serial.log",))
 
 
 def identical() -> Report:
@@ -87,6 +122,21 @@ def fork() -> Report:
     return replace(identical(), notes=(FORK_NOTE,))
 
 
+def built() -> Report:
+    """One build, without a verdict, then converted to two formats and started with both kinds of firmware."""
+    report = identical()
+    return replace(report, builds=report.builds[:1], variations=(), once=True, formats=_FORMATS, boots=(_BIOS, _UEFI))
+
+
+def not_started() -> Report:
+    """The same bits twice, but BIOS finds nothing to start, and a check fails after the start with UEFI."""
+    nothing = "the image has nothing that a BIOS starts: its first sector holds no boot code"
+    down = replace(_BIOS, reason=nothing, sign="", seconds=0.0, state=None, failed_units=None, ports=None)
+    bad = Check(name="web.sh", exit_code=7, output="curl: (7) Failed to connect to localhost port 80\n")
+    up = replace(_UEFI, state="degraded", failed_units=("nginx.service",), checks=(*_UEFI.checks, bad))
+    return replace(first_build(), boots=(replace(down, checks=()), up))
+
+
 def failed() -> Report:
     """A build that ended with a full disk."""
     words = "\n".join(
@@ -131,6 +181,8 @@ SITUATIONS: Final[dict[str, Callable[[], tuple[Report, ...]]]] = {
     "five-causes": lambda: (five_causes(),),
     "ten-thousand-differences": lambda: (ten_thousand(),),
     "first-build": lambda: (first_build(),),
+    "built": lambda: (built(),),
+    "not-started": lambda: (not_started(),),
     "fork": lambda: (fork(),),
     "failed-build": lambda: (failed(),),
     "matrix": matrix,

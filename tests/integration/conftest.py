@@ -1,6 +1,8 @@
 """Real builds, made once for all tests; `make test` sets up the Docker engine and the image that they need."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from composite import Outcome
+from fake_github import FakeGitHub
 
-from tests.integration import local_gitlab
+from ci_toolkit.workshop import packages_directory
+from tests.integration import local_gitlab, small, steps
 
 ROOT = Path(__file__).parents[2]
+# What is run in examples/debian once it is up.
+CHECK = "#!/bin/sh -e\ngrep -q ^ID=debian /etc/os-release\ntest $(id -u) = 0\necho it is Debian\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +67,58 @@ def gitlab_ci_local() -> Path:
         pytest.skip(str(error))
 
 
-def verify(example: str, output: Path) -> Run:
-    completed = toolkit("verify", f"examples/{example}", "--output", str(output))
-    assert completed.returncode in (0, 1), completed.stderr
-    return Run(exit_code=completed.returncode, stdout=completed.stdout, stderr=completed.stderr, output=output)
+@dataclass(frozen=True, kw_only=True)
+class OnGitHub:
+    """What the steps of the action did in WORKSPACE, and what the pull request's GitHub was told meanwhile."""
+
+    outcome: Outcome
+    workspace: Path
+    github: FakeGitHub
 
 
 @pytest.fixture(scope="session")
-def debian(runner: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """examples/debian, verified."""
-    return verify("debian", tmp_path_factory.mktemp("debian") / "output")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The action, as GitHub's runner downloads it."""
+    return steps.checkout(tmp_path_factory.mktemp("action"))
+
+
+@pytest.fixture(scope="session")
+def packages(leaky: Run) -> Path:
+    """What a build of examples/debian fetches, as a cache of a CI has it: examples/leaky wants it all."""
+    return packages_directory(None, os.environ)
+
+
+@pytest.fixture(scope="session")
+def debian_on_github(checkout: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> OnGitHub:
+    """examples/debian of a checkout, verified by the action's own steps for a pull request, converted and started."""
+    workspace, temporary = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("temp")
+    shutil.copytree(ROOT / "examples/debian", workspace / "examples/debian")
+    small.write(workspace, {"check.sh": CHECK})
+    small.commit(workspace)
+    shutil.copytree(packages, temporary / "ci-toolkit-packages/packages")  # as actions/cache/restore does
+    github = FakeGitHub()
+    job = steps.job(workspace, temporary, github)
+    given = {"directory": "examples/debian", "image": steps.IMAGE}
+    made = {"formats": "qcow2", "boot": "uefi", "boot-check": "check.sh"}
+    with github.server:
+        outcome = job.run(steps.ACTION, checkout, given | made)
+    assert github.server.violations == []
+    return OnGitHub(outcome=outcome, workspace=workspace, github=github)
+
+
+@pytest.fixture(scope="session")
+def debian(debian_on_github: OnGitHub) -> Run:
+    """examples/debian, verified: the same run, for those who look at its files."""
+    outcome = debian_on_github.outcome
+    output = debian_on_github.workspace / "output"
+    assert (output / "report.json").exists(), outcome.log
+    return Run(exit_code=1 if outcome.failed else 0, stdout=outcome.log, stderr=outcome.log, output=output)
 
 
 @pytest.fixture(scope="session")
 def leaky(runner: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """examples/leaky, verified."""
-    return verify("leaky", tmp_path_factory.mktemp("leaky") / "output")
+    output = tmp_path_factory.mktemp("leaky") / "output"
+    completed = toolkit("verify", "examples/leaky", "--output", str(output))
+    assert completed.returncode in (0, 1), completed.stderr
+    return Run(exit_code=completed.returncode, stdout=completed.stdout, stderr=completed.stderr, output=output)

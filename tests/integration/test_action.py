@@ -2,29 +2,23 @@
 
 import hashlib
 import json
-import os
-import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import fake_github
 import pytest
-import yaml
 from composite import Job, Outcome
 from fake_github import FakeGitHub
 
-from ci_toolkit.runners.container import LOCAL_IMAGE
-from tests.integration import small
+from tests.integration import small, steps
+from tests.integration.conftest import OnGitHub, toolkit
+from tests.integration.steps import ACTION, IMAGE, UPLOAD, uploaded
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
-IMAGE = os.environ.get("CI_TOOLKIT_IMAGE", LOCAL_IMAGE)
-EVENT = ROOT / "tests/fixtures/events/github/pull_request"
-ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-UPLOAD, RESTORE, SAVE = "actions/upload-artifact", "actions/cache/restore", "actions/cache/save"
+RESTORE, SAVE = "actions/cache/restore", "actions/cache/save"
 
 REPRODUCIBLE = 'echo built > "$BUILDROOT/etc/motd"'
 LEAKY = 'uname --nodename > "$BUILDROOT/etc/built-on"'
@@ -44,40 +38,8 @@ def github() -> Iterator[FakeGitHub]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What GitHub's runner downloads of this repository; pip builds in it."""
-    place = tmp_path_factory.mktemp("action")
-    for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, place / name)
-    shutil.copytree(ROOT / "ci_toolkit", place / "ci_toolkit", ignore=shutil.ignore_patterns("__pycache__"))
-    return place
-
-
-@pytest.fixture(scope="module")
 def job(runner: None, github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    if shutil.which("bash") is None or shutil.which("git") is None:
-        pytest.skip("bash or git is not installed")
-    recorded = dict(line.split("=", 1) for line in EVENT.with_suffix(".env").read_text(encoding="utf-8").splitlines())
-    told = {name: value for name, value in recorded.items() if name.startswith(small.CI_PREFIXES)}
-    environ = small.environ()
-    python = Path(sys.executable).parent  # whose python3 is one that the toolkit supports
-    temporary = tmp_path_factory.mktemp("temp")
-    return Job(
-        workspace=tmp_path_factory.mktemp("workspace"),
-        temporary=temporary,
-        environ={
-            **environ,
-            **told,
-            "PATH": os.pathsep.join((str(python), environ["PATH"])),
-            "GITHUB_API_URL": github.server.url,
-            "GITHUB_EVENT_PATH": str(EVENT.with_suffix(".json")),
-        },
-        contexts={
-            "github": {"token": fake_github.TOKEN, "job": recorded["GITHUB_JOB"], "event_name": "pull_request"},
-            "runner": {"temp": str(temporary)},
-            "strategy": {"job-index": "0"},
-        },
-    )
+    return steps.job(tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("temp"), github)
 
 
 @pytest.fixture(scope="module")
@@ -100,39 +62,79 @@ def run(job: Job, checkout: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def leaky(run: Run) -> Outcome:
+def different(run: Run) -> Outcome:
     return run("leaky", LEAKY)
 
 
-def uploaded(job: Job, outcome: Outcome) -> set[str]:
-    """The files that the upload step would find."""
-    patterns = outcome.used[UPLOAD]["path"].split()
-    return {path.relative_to(job.workspace).as_posix() for one in patterns for path in job.workspace.glob(one)}
-
-
-def test_a_difference_fails_the_step_and_is_told_in_comment_summary_and_log(leaky: Outcome, github: FakeGitHub) -> None:
-    assert leaky.failed, leaky.log
-    assert leaky.outputs["verdict"] == "different"
+def test_the_debian_example_goes_from_its_checkout_to_one_comment_and_a_status(debian_on_github: OnGitHub) -> None:
+    outcome, github = debian_on_github.outcome, debian_on_github.github
+    assert not outcome.failed, outcome.log
     (comment,) = github.bodies
-    for text in (leaky.log, leaky.summary, comment):
+    image = debian_on_github.workspace / outcome.outputs["image"]
+    with image.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    assert outcome.outputs["sha256"] == digest
+    for text in (comment, outcome.summary):
+        assert "### ✅ Reproducible · " in text
+        assert digest in text
+    assert outcome.outputs["comment-url"] == github.comments[0]["html_url"]
+    assert [status["state"] for status in github.statuses] == ["success"]
+
+
+def test_the_debian_example_is_built_twice_by_the_runner_that_the_doctor_names(debian_on_github: OnGitHub) -> None:
+    outputs = debian_on_github.outcome.outputs
+    report = json.loads((debian_on_github.workspace / outputs["report-path"]).read_text(encoding="utf-8"))
+    assert (outputs["reproducible"], len(report["builds"])) == ("true", 2)
+    assert outputs["runner-used"] == json.loads(toolkit("doctor", "--json").stdout)["runner"]
+
+
+def test_the_reports_and_the_logs_of_the_debian_example_are_uploaded(debian_on_github: OnGitHub) -> None:
+    reports = (*(f"report.{kind}" for kind in KINDS), "first.log", "second.log")
+    seen = ("boot.json", "boot.junit.xml", "uefi.serial.log", "uefi.journal.log", "uefi.screen.png")
+    assert uploaded(debian_on_github.workspace, debian_on_github.outcome) == {
+        *(f"output/{name}" for name in reports),
+        *(f"output/boot/{name}" for name in seen),
+    }
+
+
+def test_the_debian_example_comes_up_and_is_there_as_a_qcow2(debian_on_github: OnGitHub) -> None:
+    outcome, (comment,) = debian_on_github.outcome, debian_on_github.github.bodies
+    (qcow2,) = (row for row in json.loads(outcome.outputs["artifacts"]) if row.get("format") == "qcow2")
+    with (debian_on_github.workspace / qcow2["path"]).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    assert qcow2["sha256"] == digest
+    assert digest in comment
+    assert re.search(r"^\| UEFI.* \| ✅ .* \| none \| ✅ 1 of 1 \|$", comment, re.MULTILINE)
+    junit = ET.parse(debian_on_github.workspace / "output/report.junit.xml").getroot()
+    passed = {case.attrib["name"] for case in junit.iter("testcase") if case.find("failure") is None}
+    assert {"converted to qcow2", "it comes up", "check.sh"} <= passed
+
+
+def test_a_difference_fails_the_step_and_is_told_in_comment_summary_and_log(
+    different: Outcome, github: FakeGitHub
+) -> None:
+    assert different.failed, different.log
+    assert different.outputs["verdict"] == "different"
+    (comment,) = github.bodies
+    for text in (different.log, different.summary, comment):
         assert "etc/built-on" in text
 
 
-def test_the_outputs_name_the_image_and_its_digest(job: Job, leaky: Outcome) -> None:
-    with (job.workspace / leaky.outputs["image"]).open("rb") as file:
-        assert hashlib.file_digest(file, "sha256").hexdigest() == leaky.outputs["sha256"]
+def test_the_outputs_name_the_image_and_its_digest(job: Job, different: Outcome) -> None:
+    with (job.workspace / different.outputs["image"]).open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == different.outputs["sha256"]
 
 
-def test_the_report_and_the_logs_are_uploaded_although_the_step_failed(job: Job, leaky: Outcome) -> None:
-    assert leaky.used[UPLOAD]["name"] == "ci-toolkit-verify-0"
-    assert uploaded(job, leaky) == {
+def test_the_report_and_the_logs_are_uploaded_although_the_step_failed(job: Job, different: Outcome) -> None:
+    assert different.used[UPLOAD]["name"] == "ci-toolkit-verify-0"
+    assert uploaded(job.workspace, different) == {
         f"leaky-output/{name}" for name in (*(f"report.{kind}" for kind in KINDS), "first.log", "second.log")
     }
 
 
-def test_the_token_is_masked_and_nowhere_else(leaky: Outcome) -> None:
-    assert leaky.log.count(fake_github.TOKEN) == leaky.log.count(f"::add-mask::{fake_github.TOKEN}\n") > 0
-    assert fake_github.TOKEN not in leaky.summary
+def test_the_token_is_masked_and_nowhere_else(different: Outcome) -> None:
+    assert different.log.count(fake_github.TOKEN) == different.log.count(f"::add-mask::{fake_github.TOKEN}\n") > 0
+    assert fake_github.TOKEN not in different.summary
 
 
 def test_a_reproducible_image_passes_without_a_word_where_none_is_wished(run: Run, github: FakeGitHub) -> None:
@@ -173,12 +175,15 @@ def test_a_pull_request_reads_the_package_cache_and_a_push_writes_it(
     assert outcome.used[SAVE] == {"path": restored["path"], "key": restored["key"]}
 
 
-def test_a_build_that_fails_is_told_in_the_summary_and_its_log_is_uploaded(job: Job, run: Run) -> None:
+def test_a_build_that_fails_is_told_on_the_pull_request_and_its_log_is_uploaded(
+    job: Job, run: Run, github: FakeGitHub
+) -> None:
     outcome = run("broken", BROKEN, command="build")
     assert outcome.failed
     assert outcome.outputs["verdict"] == ""
-    assert "exit code 4" in outcome.summary
-    assert uploaded(job, outcome) == {"broken-output.first.log"}
+    for text in (outcome.summary, github.bodies[-1]):
+        assert "### ❌ Not built: " in text
+    assert uploaded(job.workspace, outcome) == {"broken-output.first.log", "broken-output.failed/report.json"}
     before, stopped, rest = outcome.log.partition("::stop-commands::")
     token = rest.partition("\n")[0]
     assert stopped
@@ -202,9 +207,11 @@ def test_the_matrix_of_the_action_names_what_the_action_then_builds(run: Run) ->
     assert outcome.used == {}
 
 
-def test_a_stored_report_is_put_on_the_pull_request(run: Run, job: Job, leaky: Outcome, github: FakeGitHub) -> None:
+def test_a_stored_report_is_put_on_the_pull_request(run: Run, job: Job, different: Outcome, github: FakeGitHub) -> None:
     before = len(github.comments)
-    outcome = run("stored", REPRODUCIBLE, command="comment", report=str(job.workspace / leaky.outputs["report-path"]))
+    outcome = run(
+        "stored", REPRODUCIBLE, command="comment", report=str(job.workspace / different.outputs["report-path"])
+    )
     assert not outcome.failed, outcome.log
     assert len(github.comments) == before
-    assert outcome.outputs["comment-url"] == leaky.outputs["comment-url"] != ""
+    assert outcome.outputs["comment-url"] == different.outputs["comment-url"] != ""

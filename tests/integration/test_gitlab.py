@@ -142,9 +142,11 @@ def test_the_image_was_built_twice_in_surroundings_that_differ(pipeline: Pipelin
     assert all("Creating tar archive" in log for log in logs)
 
 
-def test_the_merge_request_has_one_note_with_the_verdict(pipeline: Pipeline) -> None:
-    (note,) = pipeline.notes
-    assert pipeline.report["builds"][0]["artefacts"][0]["sha256"] in note
+def test_the_merge_request_has_a_note_of_each_job_that_builds(pipeline: Pipeline) -> None:
+    verified, built = sorted(pipeline.notes, key=lambda note: "✅ Built" in note)
+    assert pipeline.report["builds"][0]["artefacts"][0]["sha256"] in verified
+    with pipeline.artifact("build-image", "built/small.tar").open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() in built
 
 
 def test_a_later_job_gets_the_verdict_and_the_digest_of_the_image(pipeline: Pipeline) -> None:
@@ -166,12 +168,14 @@ def test_the_job_that_builds_keeps_the_image_and_its_digest(pipeline: Pipeline) 
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     told = pipeline.artifact("build-image", "built/ci-toolkit.env").read_text("utf-8")
     assert f"CI_TOOLKIT_RESULT_SHA256={digest}\n" in told
+    (suite,) = ET.parse(pipeline.artifact("build-image", "built/report.junit.xml")).getroot()
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("1", "0")
     assert "ci_toolkit_artifact_size_bytes" in pipeline.artifact("build-image", "built/report.metrics.txt").read_text()
 
 
 def test_the_job_that_reports_updates_the_one_note_from_the_stored_report(pipeline: Pipeline) -> None:
     assert "commented: " in pipeline.job_log("report-image")
-    assert len(pipeline.notes) == 1
+    assert len(pipeline.notes) == 2
 
 
 def test_the_doctor_names_the_ci_system_and_a_runner(pipeline: Pipeline) -> None:

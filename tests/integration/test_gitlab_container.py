@@ -1,5 +1,5 @@
-"""The GitLab template as a Docker executor runs it: its job in a container of the toolkit's image, on the lines for
-`config.toml` that docs/gitlab.md has for the runner `unprivileged`."""
+"""The GitLab template as a Docker executor runs it on examples/debian: its job in a container of the toolkit's image,
+by the lines for `config.toml` that docs/gitlab.md has for the runner `unprivileged`."""
 
 import json
 import os
@@ -42,13 +42,14 @@ create|run)
     ;;
 esac
 """
+# Where the job looks for its cache; gitlab-ci-local restores none whose policy is a variable, as the template has it.
+CACHE = "/gcl-builds/.ci-toolkit-packages"
 PIPELINE = f"""\
 include:
   - local: templates/verify.yml
     inputs:
-      directory: images
+      directory: examples/debian
       image: {IMAGE}
-      vary: hostname,zone
 """
 
 
@@ -75,7 +76,7 @@ def helper() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(helper: str, gitlab_ci_local: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(helper: str, gitlab_ci_local: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     repository, programs = tmp_path_factory.mktemp("repository"), tmp_path_factory.mktemp("programs")
     printed = subprocess.run(
         ("docker", "run", "--rm", "--network=none", IMAGE, "seccomp"), capture_output=True, check=True
@@ -86,7 +87,10 @@ def finished(helper: str, gitlab_ci_local: Path, tmp_path_factory: pytest.TempPa
     small.write(
         repository, {".gitignore": ".gitlab-ci-local/\n", ".gitlab-ci.yml": PIPELINE, "templates/verify.yml": template}
     )
-    small.custom(repository, 'echo built > "$BUILDROOT/etc/motd"')
+    shutil.copytree(ROOT / "examples/debian", repository / "examples/debian")
+    small.commit(repository)
+    restored = tmp_path_factory.mktemp("cache")
+    shutil.copytree(packages, restored / "packages")
     environ = small.environ()
     fake = FakeGitLab()
     with fake.server:
@@ -101,8 +105,9 @@ def finished(helper: str, gitlab_ci_local: Path, tmp_path_factory: pytest.TempPa
         }
         options = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
         engine = ("--container-executable", "engine", "--helper-image", helper, "--pull-policy", "if-not-present")
+        volume = ("--volume", f"{restored}:{CACHE}")
         completed = subprocess.run(
-            (gitlab_ci_local, "--home", programs, *engine, "--network", "host", *options),
+            (gitlab_ci_local, "--home", programs, *engine, *volume, "--network", "host", *options),
             cwd=repository,
             env={**environ, "PATH": os.pathsep.join((str(programs), environ["PATH"]))},
             stdin=subprocess.DEVNULL,

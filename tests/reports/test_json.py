@@ -25,12 +25,17 @@ SCHEMA: dict[str, Any] = plain_json.loads(
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 # Only where there is something to say; all but the first came later, and older reports lack them.
-OPTIONAL = {"sample", "disks", "spans", "members", "diffoscope", "packages", "variant", "failure"}
+OPTIONAL = {
+    *("sample", "disks", "spans", "members", "diffoscope", "packages", "variant", "failure"),
+    *("once", "formats", "boots"),
+}
 SAMPLES = {
     "identical": sample_reports.identical(),
     "leaky": sample_reports.leaky(),
     "compared": sample_reports.compared(),
     "failed": replace(situations.failed(), job=None),
+    "built": replace(situations.built(), job=None),
+    "not started": replace(situations.not_started(), job=None),
     "variant": replace(sample_reports.identical(), variant="server, arm64"),
 }
 

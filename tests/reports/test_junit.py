@@ -4,14 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import hostile
 import pytest
 import sample_reports
+import situations
 
 from bootstrap import test_runs
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.reports import junit
-from ci_toolkit.reports.report import Failure, Report
+from ci_toolkit.reports.report import Converted, Failure, Report
 
 
 def cases(report: Report) -> dict[str, ET.Element]:
@@ -92,6 +94,33 @@ def test_the_counts_are_those_that_a_reader_of_such_files_adds_up(make: Callable
     assert tally.failed == len(failed(make()))
     assert tally.passed + tally.failed == len(cases(make()))
     assert tally.seconds == pytest.approx(194.1)
+
+
+def test_a_format_a_start_and_a_check_are_tests_which_fail_where_they_did(tmp_path: Path) -> None:
+    report = situations.not_started()
+    root = ET.fromstring(junit.render(replace(report, formats=(Converted(format="qcow2", reason="it is no disk"),))))
+    told = {
+        (suite.attrib["name"], case.attrib["name"]): None if (found := case.find("failure")) is None else found
+        for suite in root
+        for case in suite
+    }
+    failures = {name: found.attrib["message"] for name, found in told.items() if found is not None}
+    assert failures == {
+        ("examples/debian", "converted to qcow2"): "it is no disk",
+        ("examples/debian, BIOS", "it comes up"): report.boots[0].reason,
+        ("examples/debian, UEFI", "web.sh"): "exit code 7",
+    }
+    assert set(told) > {("examples/debian, UEFI", "it comes up"), ("examples/debian, UEFI", "login.sh")}
+    file = tmp_path / "report.junit.xml"
+    file.write_text(junit.render(report), encoding="utf-8")
+    assert test_runs.read(file).failed == 2
+    assert root.attrib["failures"] == "3"
+
+
+def test_what_a_guest_says_is_well_formed_xml() -> None:
+    odd = "".join(map(chr, (*range(0x20), 0x7F, 0x9B, 0xD800, 0xFFFE, 0xFFFF))) + "<&]]>\"'"
+    root = ET.fromstring(junit.render(hostile.built(odd)).encode("utf-8", "backslashreplace"))
+    assert len(root) == 3
 
 
 def test_a_name_of_any_bytes_is_well_formed_xml() -> None:

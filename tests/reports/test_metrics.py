@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import sample_reports
+import situations
 
 from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.reports import metrics
@@ -46,6 +47,17 @@ def test_of_one_build_nothing_is_said_about_differences() -> None:
         "ci_toolkit_artifact_size_bytes",
         "ci_toolkit_build_seconds",
     }
+
+
+def test_formats_have_sizes_and_starts_have_times_but_none_where_there_were_none() -> None:
+    found = read(situations.built())
+    assert {labels["format"]: value for labels, value in found["ci_toolkit_format_size_bytes"]} == {
+        "qcow2": 421_789_696,
+        "netboot": 335_282_588,
+    }
+    assert found["ci_toolkit_boot_seconds"] == [({"firmware": "bios"}, 48.3), ({"firmware": "uefi"}, 6.4)]
+    (start,) = read(situations.not_started())["ci_toolkit_boot_seconds"]
+    assert start == ({"firmware": "uefi"}, 6.4)
 
 
 def test_a_hostile_name_is_a_label_and_no_line_of_its_own() -> None:

@@ -3,12 +3,12 @@
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci_toolkit.compare.comparison import Side
 from ci_toolkit.compare.difference import display
 from ci_toolkit.mkosi.build import Build
-from ci_toolkit.reports import outline
+from ci_toolkit.reports import outline, products
 from ci_toolkit.reports.describe import Details
 from ci_toolkit.reports.escape import address, html, html_prose, html_text
 from ci_toolkit.reports.html import causes, changes, marks, picture, tree
@@ -17,6 +17,9 @@ from ci_toolkit.reports.html.script import SCRIPT
 from ci_toolkit.reports.html.style import CSS
 from ci_toolkit.reports.outline import counted
 from ci_toolkit.reports.report import Report
+
+if TYPE_CHECKING:
+    from ci_toolkit.boot.outcome import Check
 
 _ROWS: Final = 1_000
 _PAGE: Final = """\
@@ -56,6 +59,7 @@ def render(report: Report) -> str:
         picture.render(report.comparison, found),
         *(causes.render(number, group, titles, details, anchors) for number, group in enumerate(found, 1)),
         listed,
+        card(_starts(report) + _formats(report)),
         card(_inputs(report) + _varied(report)),
         _skipped(report),
         _facts(report),
@@ -79,7 +83,7 @@ def _policy() -> str:
 
 
 def _verdict(report: Report) -> str:
-    good = outline.outcome(report).good
+    good = outline.good(report)
     about = [f"<code>{html(report.title)}</code>", outline.coverage(report), *_links(report)]
     return (
         f'<section class="card verdict{" good" if good else ""}">\n'
@@ -116,6 +120,50 @@ def _varied(report: Report) -> str:
 def _notes(report: Report) -> Iterable[str]:
     for note in report.notes[:_ROWS]:
         yield f'<p class="note">⚠ {html_prose(note)}</p>'
+
+
+def _starts(report: Report) -> str:
+    if not report.boots:
+        return ""
+    rows = [
+        (
+            f"<th>{html(outline.firmware(boot))}</th>",
+            f'<td class="number">{products.came_up(boot)}</td>',
+            f"<td>{_units(boot.failed_units)}</td>",
+            f"<td>{'<br>'.join([products.checks(boot) or '–', *map(_check, boot.checks[:_ROWS])])}</td>",
+            f"<td>{html_prose(boot.reason or boot.startup or '')}</td>",
+        )
+        for boot in report.boots[:_ROWS]
+    ]
+    return table(("started with", "came up after", "failed units", "checks", ""), rows, numbers=(1,))
+
+
+def _units(names: tuple[str, ...] | None) -> str:
+    if names is None:
+        return "not known"
+    return "<br>".join(f"<code>{html(name)}</code>" for name in names[:_ROWS]) or "none"
+
+
+def _check(check: "Check") -> str:
+    told = "passed" if check.passed else products.how_ended(check)
+    return f"<code>{html(check.name)}</code> {html_prose(told)}"
+
+
+def _formats(report: Report) -> str:
+    rows: list[tuple[str, ...]] = []
+    for one in report.formats[:_ROWS]:
+        if one.reason:
+            rows.append((f"<th>{html(one.format)}</th>", f'<td colspan="3" class="note">{html_prose(one.reason)}</td>'))
+        for file in one.files[:_ROWS]:
+            rows.append(
+                (
+                    f"<th>{html(one.format)}</th>",
+                    f"<td><code>{html(file.name)}</code></td>",
+                    f"<td><code>{html(file.sha256)}</code></td>",
+                    f'<td class="number">{outline.size(file.size)}</td>',
+                )
+            )
+    return table(("format", "file", "SHA-256", "size"), rows) if rows else ""
 
 
 def _inputs(report: Report) -> str:
