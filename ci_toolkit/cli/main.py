@@ -26,6 +26,12 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "compare": ("ci_toolkit.cli.compare", "Compare two images and explain every difference."),
     "convert": ("ci_toolkit.cli.convert", "Convert a disk image to the formats that people download."),
     "boot": ("ci_toolkit.cli.boot", "Start an image in a virtual machine, and run checks in it."),
+    "release": (
+        "ci_toolkit.cli.release",
+        "Build, verify, sign and publish images, when a release is due.",
+    ),
+    "publish": ("ci_toolkit.cli.publish", "Publish files as a release, with checksums and a signature."),
+    "prune": ("ci_toolkit.cli.prune", "Remove the releases that are not kept."),
     "comment": ("ci_toolkit.cli.comment", "Put a report on the pull or merge request."),
     "doctor": (
         "ci_toolkit.cli.doctor",
