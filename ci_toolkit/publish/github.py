@@ -5,8 +5,8 @@ https://docs.github.com/en/rest/releases
 
 import hashlib
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from ci_toolkit.errors import ForgeError
@@ -14,7 +14,7 @@ from ci_toolkit.forges.forge import PAGE_SIZE, BusyError, MissingError
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.files import File, Release
 from ci_toolkit.publish.target import Watch
-from ci_toolkit.publish.wire import Wire
+from ci_toolkit.publish.wire import Wire, shaped
 from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.past import Past
 
@@ -29,6 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._+-]*[A-Za-z0-9_+-])?")
 _BINARY: Final = {"Accept": "application/octet-stream"}
 
 _Json = dict[str, Any]
+_Answer = TypeVar("_Answer")
 
 
 class Releases:
@@ -42,7 +43,7 @@ class Releases:
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        self._wire = Wire(homes=(api_url, _uploads(api_url)), headers=headers)
+        self._wire = Wire(homes=(api_url, _uploads(api_url)), headers=headers, patience=patience)
         self._patience = patience
 
     def obstacles(self, release: Release) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class Releases:
 
     def releases(self) -> tuple[Past, ...]:
         """Return the published releases whose tag is a version; a title that somebody gave one is its label."""
-        return self._patience.through(
+        return self._try(
             lambda: tuple(
                 Past(version=one["tag_name"], labels=_labels(one))
                 for one in self._listed()
@@ -80,12 +81,12 @@ class Releases:
             asset = self._assets(found["id"]).get(name)
             return None if asset is None else self._wire.read(asset["url"], limit, headers=_BINARY)
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
     def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
         """Put the missing assets into our draft; into a published release nothing is put."""
-        found = self._patience.through(lambda: self._begun(release))
-        assets = self._patience.through(lambda: self._assets(found["id"]))
+        found = self._try(lambda: self._begun(release))
+        assets = self._try(lambda: self._assets(found["id"]))
         missing = tuple(one for one in release.files if not self._is_there(assets.get(one.name), one))
         if not found["draft"]:
             if set(missing) & set(release.essential):
@@ -93,7 +94,7 @@ class Releases:
             return ()
         self._remove_others(assets, {one.name for one in release.files})
         for one in missing:
-            self._patience.through(lambda one=one: self._put(found, one, watch))  # type: ignore[misc]
+            self._try(lambda one=one: self._put(found, one, watch))  # type: ignore[misc]
         return missing
 
     def publish(self, release: Release) -> str:
@@ -118,7 +119,7 @@ class Releases:
             self._sweep(release.version)
             return str(done["html_url"])
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
     def remove(self, past: Past) -> None:
         """Delete the release with its assets; its tag stays."""
@@ -128,7 +129,16 @@ class Releases:
                 if one["tag_name"] == past.version and not one["draft"]:
                     self._delete(f"{self._url}/{one['id']}")
 
-        self._patience.through(attempt)
+        self._try(attempt)
+
+    def _try(self, work: Callable[[], _Answer]) -> _Answer:
+        """Return what WORK returns, again and again where the forge is busy. Raises ForgeError for odd answers."""
+
+        def attempt() -> _Answer:
+            with shaped("GitHub's API"):
+                return work()
+
+        return self._patience.through(attempt)
 
     def _sweep(self, version: str) -> None:
         """Remove our drafts of this version and of those before it: nobody goes on with them."""
@@ -185,7 +195,7 @@ class Releases:
     def _remove_others(self, assets: dict[str, _Json], names: set[str]) -> None:
         for name in sorted(assets.keys() - names):
             address = f"{self._url}/assets/{assets[name]['id']}"
-            self._patience.through(lambda address=address: self._delete(address))  # type: ignore[misc]
+            self._try(lambda address=address: self._delete(address))  # type: ignore[misc]
 
     def _delete(self, address: str) -> None:
         try:

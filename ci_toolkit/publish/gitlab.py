@@ -4,8 +4,8 @@ https://docs.gitlab.com/user/packages/generic_packages/ and https://docs.gitlab.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from ci_toolkit.errors import ForgeError
@@ -13,7 +13,7 @@ from ci_toolkit.forges.forge import PAGE_SIZE, BusyError, MissingError
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.files import File, Release
 from ci_toolkit.publish.target import Watch
-from ci_toolkit.publish.wire import Wire
+from ci_toolkit.publish.wire import Wire, shaped
 from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.past import Past
 
@@ -24,6 +24,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._+-][A-Za-z0-9._+~-]*(?<!~)")
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9._+-]+")
 
 _Json = dict[str, Any]
+_Answer = TypeVar("_Answer")
 
 
 class Packages:
@@ -38,8 +39,10 @@ class Packages:
         self.name = f"gitlab:{package}"
         self._package = package
         self._project = f"{api_url}/projects/{quote(project, safe='')}"
-        self._wire = Wire(homes=(api_url,), headers=headers)
+        self._wire = Wire(homes=(api_url,), headers=headers, patience=patience)
         self._patience = patience
+        # The packages of a version: a release of many files would ask for them again and again.
+        self._numbers: dict[str, list[int]] = {}
 
     def obstacles(self, release: Release) -> tuple[str, ...]:
         """Return what GitLab does not take: more than 5 GB a file, names of some kinds, directories."""
@@ -55,7 +58,7 @@ class Packages:
 
     def releases(self) -> tuple[Past, ...]:
         """Return the releases whose tag is a version; a title that somebody gave one is its label."""
-        return self._patience.through(
+        return self._try(
             lambda: tuple(
                 Past(version=one["tag_name"], labels=_labels(one))
                 for one in self._pages(f"{self._project}/releases")
@@ -72,19 +75,19 @@ class Packages:
             except MissingError:
                 return None
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
     def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
         """Put the missing files into the package; no release leads to them yet."""
-        held = self._patience.through(lambda: self._held(release.version))
+        held = self._try(lambda: self._held(release.version))
         missing = tuple(one for one in release.files if not _is_there(held.get(one.name, []), one))
-        released: _Json | None = self._patience.through(lambda: self._released(release.version))
+        released: _Json | None = self._try(lambda: self._released(release.version))
         if missing and released is not None:
             if set(missing) & set(release.essential):
                 raise ForgeError(f"{self.name} has another release {release.version}", hint="Wait for the next day.")
             return ()
         for one in release.files:
-            self._patience.through(lambda one=one: self._put(release.version, one, watch))  # type: ignore[misc]
+            self._put(release.version, one, held, watch)
         return missing
 
     def publish(self, release: Release) -> str:
@@ -101,42 +104,63 @@ class Packages:
             **({"ref": release.commit} if release.commit else {}),
         }
 
+        held = self._try(lambda: self._held(release.version))
+        released: _Json | None = self._try(lambda: self._released(release.version))
+        wanted = release.files if released is None else release.essential
+        absent = [one.name for one in wanted if not _is_there(held.get(one.name, []), one)]
+        if absent:
+            raise ForgeError(f"the package is not whole: {', '.join(absent)}", hint="Run it again with --resume.")
+
         def attempt() -> str:
-            held, found = self._held(release.version), self._released(release.version)
-            wanted = release.essential if found else release.files
-            absent = [one.name for one in wanted if not _is_there(held.get(one.name, []), one)]
-            if absent:
-                raise ForgeError(f"the package is not whole: {', '.join(absent)}", hint="Run it again with --resume.")
+            found = self._released(release.version)
             if found is None:
                 found = self._wire.ask("POST", f"{self._project}/releases", content=content).json()
             return str((found.get("_links") or {}).get("self") or f"{self.name} {release.version}")
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
     def remove(self, past: Past) -> None:
         """Delete the release, then the package that it led to; the tag stays."""
 
         def attempt() -> None:
+            self._numbers.pop(past.version, None)
             self._delete(f"{self._project}/releases/{quote(past.version)}")
             for one in self._packages(past.version):
                 self._delete(f"{self._project}/packages/{one['id']}")
 
-        self._patience.through(attempt)
+        self._try(attempt)
 
-    def _put(self, version: str, file: File, watch: Watch) -> None:
-        """Upload FILE unless it is there, and remove others of its name: GitLab keeps them all."""
-        held = self._held(version).get(file.name, [])
-        right = [one for one in held if _is_there([one], file)]
-        for one in held:
-            if one not in right[:1]:
-                self._delete(f"{self._project}/packages/{one['package_id']}/package_files/{one['id']}")
-        if right:
-            return
-        address = self._address(version, file.name)
-        query = {"select": "package_file"}
-        done = self._wire.send("PUT", address, file, query=query, ahead=watch(file.name, file.size)).json()
-        if done.get("file_sha256") != file.sha256:
-            raise BusyError(f"the forge stored {file.name} with another digest")
+    def _try(self, work: Callable[[], _Answer]) -> _Answer:
+        """Return what WORK returns, again and again where the forge is busy. Raises ForgeError for odd answers."""
+
+        def attempt() -> _Answer:
+            with shaped("GitLab's API"):
+                return work()
+
+        return self._patience.through(attempt)
+
+    def _put(self, version: str, file: File, seen: dict[str, list[_Json]], watch: Watch) -> None:
+        """Upload FILE unless it is there, and remove others of its name: GitLab keeps them all.
+
+        What has been SEEN of the package is believed once; after a failure it is looked at again.
+        """
+        looks = [seen]
+
+        def attempt() -> None:
+            held = (looks.pop() if looks else self._held(version)).get(file.name, [])
+            right = [one for one in held if _is_there([one], file)]
+            for one in held:
+                if one not in right[:1]:
+                    self._delete(f"{self._project}/packages/{one['package_id']}/package_files/{one['id']}")
+            if right:
+                return
+            address, query = self._address(version, file.name), {"select": "package_file"}
+            ahead = watch(file.name, file.size)
+            done = self._wire.send("PUT", address, file, query=query, ahead=ahead).json()
+            if done.get("file_sha256") != file.sha256:
+                raise BusyError(f"the forge stored {file.name} with another digest")
+
+        self._try(attempt)
 
     def _released(self, version: str) -> _Json | None:
         try:
@@ -148,9 +172,11 @@ class Packages:
     def _held(self, version: str) -> dict[str, list[_Json]]:
         """Return the files of the package of VERSION by their names, each with the number of its package."""
         found: dict[str, list[_Json]] = {}
-        for package in self._packages(version):
-            for one in self._pages(f"{self._project}/packages/{package['id']}/package_files"):
-                found.setdefault(one["file_name"], []).append({**one, "package_id": package["id"]})
+        numbers = self._numbers.get(version) or [int(one["id"]) for one in self._packages(version)]
+        self._numbers[version] = numbers
+        for number in numbers:
+            for one in self._pages(f"{self._project}/packages/{number}/package_files"):
+                found.setdefault(one["file_name"], []).append({**one, "package_id": number})
         return found
 
     def _packages(self, version: str) -> list[_Json]:

@@ -6,9 +6,10 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 import base64
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, urljoin
 
 import requests
@@ -18,12 +19,15 @@ from ci_toolkit.forges.forge import BusyError, MissingError, RefusedError
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.files import Blob, Container, File, Release
 from ci_toolkit.publish.target import Watch
-from ci_toolkit.publish.wire import Wire
+from ci_toolkit.publish.wire import Wire, shaped
 from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.past import Past
 
 LATEST: Final = "latest"
+_Answer = TypeVar("_Answer")
 _LIMIT_PAGES: Final = 100
+# Docker's own tokens last for five minutes; the specification asks for one at least.
+_LOGIN_SECONDS: Final = 50.0
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 _RANGE: Final = re.compile(r"(?:bytes=)?0-(\d+)")
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="?next"?')
@@ -58,6 +62,7 @@ class Registry:
         self._account = account
         self._patience = patience
         self._session = requests.Session()
+        self._entered = -_LOGIN_SECONDS
         self._wire = self._authorised({})
 
     def obstacles(self, release: Release) -> tuple[str, ...]:
@@ -83,7 +88,7 @@ class Registry:
                 for version, held in found.items()
             )
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
     def read(self, version: str, name: str, limit: int) -> bytes | None:
         """Return None: a registry has nothing but container images."""
@@ -92,7 +97,7 @@ class Registry:
     def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
         """Push the missing blobs, and the manifests, which have no tag yet."""
         sent: list[File] = []
-        tags = self._patience.through(self._tags)
+        tags = self._try(self._tags)
         for container in release.containers:
             tag = _tag(release, container, release.version)
             if tags.get(tag, container.manifest.digest) != container.manifest.digest:
@@ -100,7 +105,7 @@ class Registry:
             for blob in container.blobs:
                 if self._push(blob, watch):
                     sent.append(blob.file)
-            if self._patience.through(lambda one=container.manifest: self._tagged(one, one.digest)):  # type: ignore[misc]
+            if self._try(lambda one=container.manifest: self._tagged(one, one.digest)):  # type: ignore[misc]
                 sent.append(container.manifest.file)
         return tuple(sent)
 
@@ -111,7 +116,7 @@ class Registry:
         for container in release.containers:
             for name in (release.version, *((LATEST,) if newest else ())):
                 tag, manifest = _tag(release, container, name), container.manifest
-                self._patience.through(lambda one=manifest, tag=tag: self._tagged(one, tag))  # type: ignore[misc]
+                self._try(lambda one=manifest, tag=tag: self._tagged(one, tag))  # type: ignore[misc]
         return ", ".join(
             f"{self.name}:{_tag(release, one, release.version)}@{one.manifest.digest}" for one in release.containers
         )
@@ -127,7 +132,16 @@ class Registry:
                 with contextlib.suppress(MissingError):
                     self._wire.ask("DELETE", f"{self._url}/manifests/{digest}")
 
-        self._patience.through(attempt)
+        self._try(attempt)
+
+    def _try(self, work: Callable[[], _Answer]) -> _Answer:
+        """Return what WORK returns, again and again where the forge is busy. Raises ForgeError for odd answers."""
+
+        def attempt() -> _Answer:
+            with shaped("a registry"):
+                return work()
+
+        return self._patience.through(attempt)
 
     def _push(self, blob: Blob, watch: Watch) -> bool:
         """Push BLOB unless it is there, and tell whether it had to be; a broken upload goes on where it broke off."""
@@ -135,48 +149,54 @@ class Registry:
 
         def attempt() -> bool:
             self._enter()
-            if self._has(blob):
-                return bool(begun)
-            location, start = self._begin(begun)
-            size = blob.file.size
-            if start < size:
-                headers = {"Content-Range": f"{start}-{size - 1}"}
-                ahead = watch(blob.file.name, size - start)
-                done = self._wire.send("PATCH", location, blob.file, headers=headers, start=start, ahead=ahead)
-                location = urljoin(location, done.headers.get("Location", location))
-            self._close(location, blob, begun)
+            location, start = self._offset(begun) if begun else ("", 0)
+            if not begun:
+                if self._has(blob):
+                    return bool(location)
+                location = self._begin(begun)
+            try:
+                self._finish(location, start, blob, begun, watch)
+            except ForgeError as error:
+                if isinstance(error, BusyError | RefusedError) and not isinstance(error, MissingError):
+                    raise
+                begun.clear()  # it was ended before, or has another digest: a registry throws that away
+                raise BusyError(f"the registry did not store {blob.digest}: {error.message}") from error
             return True
 
-        return self._patience.through(attempt)
+        return self._try(attempt)
 
-    def _begin(self, begun: list[str]) -> tuple[str, int]:
-        """Return where to send what is missing, and how many bytes are there: of the upload BEGUN, or of a new one."""
-        if begun:
-            with contextlib.suppress(RefusedError):
-                said = self._wire.ask("GET", begun[0])
-                found = _RANGE.fullmatch(said.headers.get("Range", ""))
-                # A registry says 0-0 for nothing as for one byte: then nothing is what is sure.
-                start = int(found[1]) + 1 if found and found[1] != "0" else 0
-                if start:
-                    return urljoin(begun[0], said.headers.get("Location", begun[0])), start
-        said = self._wire.ask("POST", f"{self._url}/blobs/uploads/", data=b"")
-        location = urljoin(f"{self._url}/blobs/uploads/", said.headers["Location"])
-        begun[:] = [location]
-        return location, 0
+    def _begin(self, begun: list[str]) -> str:
+        """Begin an upload, and return where it goes."""
+        address = f"{self._url}/blobs/uploads/"
+        said = self._wire.ask("POST", address, data=b"", again=True)
+        begun[:] = [urljoin(address, said.headers["Location"])]
+        return begun[0]
 
-    def _close(self, location: str, blob: Blob, begun: list[str]) -> None:
-        """End an upload. What has another digest is thrown away by the registry, and begun anew."""
-        mark = "&" if "?" in location else "?"
+    def _offset(self, begun: list[str]) -> tuple[str, int]:
+        """Return where the upload BEGUN goes on, and how many bytes are there; one that is not known is none."""
         try:
-            self._wire.ask("PUT", f"{location}{mark}digest={quote(blob.digest)}", data=b"")
-        except (BusyError, RefusedError):
-            raise
-        except ForgeError as error:
+            said = self._wire.ask("GET", begun[0])
+        except RefusedError:
             begun.clear()
-            raise BusyError(f"the registry did not store {blob.digest}: {error.message}") from error
+            return "gone", 0
+        # A registry says 0-0 for nothing as for one byte.
+        found = _RANGE.fullmatch(said.headers.get("Range", ""))
+        start = int(found[1]) + 1 if found and found[1] != "0" else 0
+        return urljoin(begun[0], said.headers.get("Location", begun[0])), start
+
+    def _finish(self, location: str, start: int, blob: Blob, begun: list[str], watch: Watch) -> None:
+        """Send what is missing of BLOB from the byte START on, and end the upload."""
+        size = blob.file.size
+        if start < size:
+            headers = {"Content-Range": f"{start}-{size - 1}"}
+            ahead = watch(blob.file.name, size - start)
+            done = self._wire.send("PATCH", location, blob.file, headers=headers, start=start, ahead=ahead)
+            location = urljoin(location, done.headers.get("Location", location))
+            begun[:] = [location]  # which may say how much is there: the one before would be wrong now
+        mark = "&" if "?" in location else "?"
+        self._wire.ask("PUT", f"{location}{mark}digest={quote(blob.digest)}", data=b"", again=False)
         if not self._has(blob):
-            begun.clear()
-            raise BusyError(f"the registry did not store {blob.digest}")
+            raise ForgeError("it has another size")
 
     def _has(self, blob: Blob) -> bool:
         try:
@@ -224,7 +244,9 @@ class Registry:
             address = urljoin(address, following[1])
 
     def _enter(self) -> None:
-        """Log in, anew each time: a registry's tokens last for some minutes. Raises RefusedError."""
+        """Log in, and again when some time has passed: a registry's tokens last for minutes. Raises RefusedError."""
+        if time.monotonic() < self._entered + _LOGIN_SECONDS:
+            return
         status, headers = self._wire.knock(f"{self._root}/v2/")
         challenge = headers.get("WWW-Authenticate", "") if status == 401 else ""
         kind, _, rest = challenge.partition(" ")
@@ -239,12 +261,13 @@ class Registry:
                 )
             case _:
                 raise RefusedError(f"the registry asks for a login of a kind that is not known ({kind[:20]})")
+        self._entered = time.monotonic()
 
     def _token(self, asked: Mapping[str, str]) -> str:
         realm = asked.get("realm", "")
         if not realm.startswith(("https://", self._root)):
             raise RefusedError("the registry sends us for a token to a place without encryption")
-        wire = Wire(homes=(realm,), headers=self._account.basic, session=self._session)
+        wire = Wire(homes=(realm,), headers=self._account.basic, patience=self._patience, session=self._session)
         query = {"scope": self._scope, **({"service": asked["service"]} if "service" in asked else {})}
         found = wire.ask("GET", realm, query=query).json()
         token = found.get("token") or found.get("access_token")
@@ -253,7 +276,7 @@ class Registry:
         return token
 
     def _authorised(self, headers: Mapping[str, str]) -> Wire:
-        return Wire(homes=(self._root,), headers=headers, session=self._session)
+        return Wire(homes=(self._root,), headers=headers, patience=self._patience, session=self._session)
 
 
 def _tag(release: Release, container: Container, name: str) -> str:

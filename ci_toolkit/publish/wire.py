@@ -1,14 +1,16 @@
 """Requests that publish: files are streamed, answers bounded, and a token goes to nobody but the forge itself.
 
-Each call is one attempt. What may be tried again raises BusyError; `Patience` (forges/patience.py) does so.
+A request that may be made twice is asked again while the forge is busy. One that creates something, or sends a file, is
+one attempt and raises BusyError: whoever made it looks first what has become of it, and then makes it again.
 """
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -16,12 +18,18 @@ import requests
 from ci_toolkit.errors import ForgeError, UnreadableError
 from ci_toolkit.forges import answers
 from ci_toolkit.forges.forge import TIMEOUT_SECONDS, USER_AGENT, BusyError
+from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.files import PIECE_BYTES, Ahead, File
 
 # A forge works on a large file after the last byte, before it answers.
 _STORING_SECONDS: Final = 300
+# For the whole of an answer: a timeout of a socket starts anew with each byte.
+_ANSWER_SECONDS: Final = 120
+_ANSWER_PIECE_BYTES: Final = 4096
 _LIMIT_BYTES: Final = 64 << 20
 _LIMIT_REDIRECTIONS: Final = 5
+
+_Answer = TypeVar("_Answer")
 
 
 def no_progress(_size: int) -> None:
@@ -60,6 +68,7 @@ class Wire:
     """A connection to one API; `headers`, with the token, go to the hosts of the addresses `homes` alone."""
 
     homes: tuple[str, ...]
+    patience: Patience
     headers: Mapping[str, str]
     session: requests.Session = field(default_factory=requests.Session)
 
@@ -76,18 +85,44 @@ class Wire:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str | int] | None = None,
+        again: bool | None = None,
     ) -> requests.Response:
-        """Return the answer to a small request. Raises the errors of forges.answers for one of 400 and more."""
+        """Return the answer to a small request. Raises the errors of forges.answers for one of 400 and more.
+
+        AGAIN tells whether it may be made twice; by itself that is so for all but POST.
+        """
         body = json.dumps(content).encode() if content is not None else data
         kind = {"Content-Type": "application/json"} if content is not None else {}
-        with _understood():
-            response = self._request(method, url, {**kind, **(headers or {})}, body, query)
-            return _checked(response, _limited(response))
+
+        def attempt() -> requests.Response:
+            with _understood():
+                response = self._request(method, url, {**kind, **(headers or {})}, body, query)
+                return _checked(response, _limited(response))
+
+        if method == "POST" if again is None else not again:
+            return attempt()
+        return self._patiently(attempt)
 
     def knock(self, url: str) -> tuple[int, Mapping[str, str]]:
         """Return status and headers of the answer to a request without our headers. Raises BusyError."""
-        with _understood(), self.session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as said:
-            return said.status_code, said.headers
+
+        def attempt() -> tuple[int, Mapping[str, str]]:
+            with (
+                _understood(),
+                self.session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as said,
+            ):
+                if said.status_code >= 500:
+                    raise answers.error(said.status_code, said.headers, "")
+                return said.status_code, said.headers
+
+        return self._patiently(attempt)
+
+    def _patiently(self, attempt: Callable[[], _Answer]) -> _Answer:
+        """Return what ATTEMPT returns in the end. Raises what is no BusyError: it has been tried often enough."""
+        try:
+            return self.patience.through(attempt)
+        except BusyError as error:
+            raise ForgeError(error.message, hint=error.hint) from error
 
     def send(
         self,
@@ -171,10 +206,12 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _limited(response: requests.Response) -> bytes:
     """Return the body of RESPONSE, which is an answer for programs."""
-    found = bytearray()
+    found, deadline = bytearray(), time.monotonic() + _ANSWER_SECONDS
     with response:
-        for piece in response.iter_content(PIECE_BYTES):
+        for piece in response.iter_content(_ANSWER_PIECE_BYTES):
             found += piece
+            if time.monotonic() > deadline:
+                raise BusyError("the forge's answer takes too long")
             if len(found) > _LIMIT_BYTES:
                 raise ForgeError("the forge's answer has no end")
     return bytes(found)
@@ -195,6 +232,15 @@ def _message(body: bytes) -> str:
         return " ".join((str(found.get("message") or found.get("error") or ""), *details)).strip()
     except (ValueError, AttributeError, TypeError, RecursionError):
         return body[:200].decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def shaped(whose: str) -> Iterator[None]:
+    """Turn what answers of another shape lead to, such as the page of a proxy, into a ForgeError that names WHOSE."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+        raise ForgeError(f"the answers are not those of {whose}", hint="Is its address right?") from error
 
 
 @contextlib.contextmanager

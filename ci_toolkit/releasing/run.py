@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -191,7 +192,8 @@ class _Release:
         """Do the steps that are left."""
         places = []
         for step in plan.remaining(self.wanted.steps(self.targets), self.state.done):
-            with self.console.step(step.told):
+            folded = step.kind not in (Kind.BUILD, Kind.CONVERT)  # those fold themselves, and folds do not nest
+            with self.console.step(step.told) if folded else nullcontext():
                 ended = self._do(step)
             if isinstance(ended, Outcome):
                 return ended

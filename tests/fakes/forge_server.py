@@ -83,10 +83,13 @@ class ForgeServer:
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.checked = 0
+        # Which requests are answered 500: each whose number is a multiple of this; 0 for none.
+        self.every = 0
         # Addresses beside the API, which its description does not know.
         self.unchecked: tuple[str, ...] = ()
         # A connection is cut after so many bytes of the body of the next request of this method.
         self.cuts: list[tuple[str, int]] = []
+        self.keeps_what_was_cut = False
 
     @property
     def root(self) -> str:
@@ -118,6 +121,8 @@ class ForgeServer:
         if other is not None:
             self.meanwhile.remove(other)
             other[1]()
+        if self.every and len(self.requests) % self.every == 0:
+            return Answer(status=500, content={"message": "Server Error"})
         fault = next((f for f in self.faults if f.method == request.method and f.path_part in request.path), None)
         if fault is None:
             return self._work(request)
@@ -147,9 +152,10 @@ class ForgeServer:
                 body = self.rfile.read(size if cut is None else cut[1])
                 if cut is not None:
                     forge.cuts.remove(cut)
-                    self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
-                    return
+                    if not forge.keeps_what_was_cut:
+                        self.connection.shutdown(socket.SHUT_RDWR)
+                        return
                 if not parts.path.startswith(forge._prefix):
                     forge.violations.append(f"outside of the API: {self.path}")
                 request = Request(
@@ -164,6 +170,9 @@ class ForgeServer:
                     answer = forge.answer(request)
                     forge.hold_against_contract(request, answer)
                     data = answer.data()
+                if cut is not None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
                 self.send(answer, data)
 
             def send(self, answer: Answer, data: bytes) -> None:
@@ -175,11 +184,11 @@ class ForgeServer:
                     self.send_header(name, value)
                 if answer.content is not None:
                     self.send_header("Content-Type", answer.content_type())
-                if answer.status != 204:
+                if answer.status != 204 and self.command != "HEAD":
                     self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if not answer.trickle:
-                    self.wfile.write(data)
+                    self.wfile.write(b"" if self.command == "HEAD" else data)
                     return
                 with contextlib.suppress(OSError):  # the client has had enough
                     for byte in data:
@@ -195,7 +204,7 @@ class ForgeServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
         return Handler
 

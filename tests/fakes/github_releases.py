@@ -56,7 +56,8 @@ class GitHubReleases:
                 )
             case [number, "assets"], "POST":
                 return self._upload(int(number), request)
-        return _missing()
+            case _:
+                return _missing()
 
     def download(self, number: int) -> Answer:
         """Hand out the bytes of an asset, as the host that GitHub redirects to."""

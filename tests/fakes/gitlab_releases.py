@@ -57,7 +57,8 @@ class GitLabReleases:
                 return self._release(request)
             case ["releases", tag], "GET" | "DELETE":
                 return self._one_release(tag, request)
-        return None
+            case _:
+                return None
 
     def _listed(self, request: Request) -> Answer:
         wanted = {"name": request.query.get("package_name"), "version": request.query.get("package_version")}
