@@ -17,6 +17,8 @@ class GitHubReleases:
         self.releases: list[dict[str, Any]] = []
         self.contents: dict[int, bytes] = {}
         self.digests = True
+        # Where assets are handed out; "" for the server itself.
+        self.elsewhere = ""
         # What is done to the bytes of the next upload before they are stored.
         self.damage: list[Callable[[bytes], bytes]] = []
 
@@ -63,8 +65,15 @@ class GitHubReleases:
         """Hand out the bytes of an asset, as the host that GitHub redirects to."""
         return Answer(status=200, content=self.contents[number])
 
+    def add(self, tag: str, body: str, *, draft: bool = False) -> None:
+        """Add a release that somebody wrote."""
+        self._made({"tag_name": tag, "name": tag, "body": body, "draft": draft})
+
     def _create(self, request: Request) -> Answer:
-        asked = request.json()
+        release = self._made(request.json())
+        return Answer(status=201, content=release, headers={"Location": release["url"]})
+
+    def _made(self, asked: dict[str, Any]) -> dict[str, Any]:
         number = 1 + max((one["id"] for one in self.releases), default=500)
         url = f"{self._root()}{self._place}/{number}"
         release = {
@@ -88,7 +97,7 @@ class GitHubReleases:
             "assets": [],
         }
         self.releases.append(release)
-        return Answer(status=201, content=release, headers={"Location": url})
+        return release
 
     def _one(self, number: int, request: Request) -> Answer:
         release = self._find(number)
@@ -145,7 +154,9 @@ class GitHubReleases:
                     if request.method == "DELETE":
                         release["assets"].remove(asset)
                         return Answer(status=204)
-                    return Answer(status=302, headers={"Location": f"{self._root()}/download/{number}"})
+                    return Answer(
+                        status=302, headers={"Location": f"{self.elsewhere or self._root()}/download/{number}"}
+                    )
         return _missing()
 
     def _find(self, number: int) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ class GitLabReleases:
         self.contents: dict[int, bytes] = {}
         self.releases: list[dict[str, Any]] = []
         self.duplicates = True
+        # Whether there is a tag for every version, without a `ref` to make it from.
+        self.refs = True
         self.damage: list[Callable[[bytes], bytes]] = []
 
     def published(self) -> dict[str, dict[str, bytes]]:
@@ -61,9 +63,8 @@ class GitLabReleases:
                 return None
 
     def _listed(self, request: Request) -> Answer:
-        wanted = {"name": request.query.get("package_name"), "version": request.query.get("package_version")}
-        found = [one for one in self.packages if wanted["name"] in (None, one["name"])]
-        found = [one for one in found if wanted["version"] in (None, one["version"])]
+        name, version = request.query.get("package_name", ""), request.query.get("package_version")
+        found = [one for one in self.packages if name in one["name"] and version in (None, one["version"])]
         return Answer(status=200, content=page(found, request.query, 20)[0])
 
     def _put(self, name: str, version: str, file: str, request: Request) -> Answer:
@@ -120,6 +121,8 @@ class GitLabReleases:
         asked = request.json()
         if any(one["tag_name"] == asked["tag_name"] for one in self.releases):
             return Answer(status=409, content={"message": "Release already exists"})
+        if not self.refs and "ref" not in asked:
+            return Answer(status=400, content={"message": "Ref is not specified"})
         links = [
             {
                 "id": number,

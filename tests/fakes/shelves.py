@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import fake_gitlab
@@ -61,13 +62,21 @@ def release(place: Path, version: str = DAYS[-1], word: str = "") -> Release:
 
 @dataclass(kw_only=True)
 class Shelf:
-    """A target, the server behind it (None for a directory), and what people can have there, by version and name."""
+    """A target, the server behind it (None for a directory), and what people can have there, by version and name.
 
-    target: Target
+    `written` and `environ` are how it is named on a command line.
+    """
+
+    written: str
+    environ: Mapping[str, str]
     published: Callable[[], dict[str, object]]
     waits: Waits
     server: ForgeServer | None = None
     sends: str = ""
+
+    @cached_property
+    def target(self) -> Target:
+        return targets.find(self.written, self.environ, self.waits.patience())
 
     @property
     def only(self) -> ForgeServer:
@@ -89,16 +98,16 @@ def on_directory(place: Path) -> Iterator[Shelf]:
             if version.is_dir() and not version.is_symlink() and not version.name.startswith(".")
         }
 
-    yield Shelf(target=targets.find(f"dir:{root}", {}, waits.patience()), published=published, waits=waits)
+    yield Shelf(written=f"dir:{root}", environ={}, published=published, waits=waits)
 
 
 def on_github(_: Path) -> Iterator[Shelf]:
     fake, waits = FakeGitHub(), Waits()
     with fake.server:
         environ = {"GITHUB_API_URL": fake.server.url, "GITHUB_TOKEN": TOKEN}
-        target = targets.find(f"github:{REPOSITORY}", environ, waits.patience())
         yield Shelf(
-            target=target,
+            written=f"github:{REPOSITORY}",
+            environ=environ,
             published=lambda: {**fake.releases.published()},
             waits=waits,
             server=fake.server,
@@ -111,9 +120,9 @@ def on_gitlab(_: Path) -> Iterator[Shelf]:
     fake, waits = FakeGitLab(), Waits()
     with fake.server:
         environ = {"CI_API_V4_URL": fake.api_url, "CI_PROJECT_ID": "7", "CI_JOB_TOKEN": fake_gitlab.JOB_TOKEN}
-        target = targets.find("gitlab:cloud", environ, waits.patience())
         yield Shelf(
-            target=target,
+            written="gitlab:cloud",
+            environ=environ,
             published=lambda: {**fake.releases.published()},
             waits=waits,
             server=fake.server,
@@ -125,12 +134,13 @@ def on_gitlab(_: Path) -> Iterator[Shelf]:
 def on_registry(place: Path) -> Iterator[Shelf]:
     with real_registry.running(place) as registry:
         waits = Waits()
-        target = targets.find(registry.target, {}, waits.patience())
 
         def published() -> dict[str, object]:
             return {tag: registry.image(tag) for tag in registry.tags()}
 
-        yield Shelf(target=target, published=published, waits=waits, server=registry.server, sends="PATCH")
+        yield Shelf(
+            written=registry.target, environ={}, published=published, waits=waits, server=registry.server, sends="PATCH"
+        )
 
 
 SHELVES: dict[str, Callable[[Path], Iterator[Shelf]]] = {
