@@ -1,13 +1,19 @@
 """`ci-toolkit release`: due, version, build, verify, convert, checksums, signature, publish, notes, prune."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 from ci_toolkit.cli.targets import keep_options, opened, policy, target_option, today
-from ci_toolkit.errors import ExitCode, UsageError
+from ci_toolkit.console import Console
+from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError, UsageError
+
+if TYPE_CHECKING:
+    from ci_toolkit.ci.job import Job
 
 
 @click.command(name="release", cls=Building)
@@ -24,6 +30,7 @@ from ci_toolkit.errors import ExitCode, UsageError
 @click.option("--force", is_flag=True, help="Release although none is due.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and write nothing.")
 @click.option("--resume", is_flag=True, help="Go on with what a run that ended early has left in the output.")
+@click.option("--issue", is_flag=True, help="Open one issue where it fails, and close it when a release works again.")
 @from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "log")
 @click.pass_obj
 def command(
@@ -42,6 +49,7 @@ def command(
     force: bool,
     dry_run: bool,
     resume: bool,
+    issue: bool,
     mkosi_arguments: tuple[str, ...],
     **given: str | None,
 ) -> int:
@@ -90,6 +98,29 @@ def command(
         deliver.show(report, environ, console)
         return report
 
-    outcome = releasing.run(wanted, opened(to, environ, console), build, console)
+    try:
+        outcome = releasing.run(wanted, opened(to, environ, console), build, console)
+    except (ToolkitError, OSError) as error:
+        if issue:
+            _tell(str(error), job, environ, console)
+        raise
+    if issue and outcome.ending in (Ending.DIFFERENT, Ending.RELEASED):
+        _tell(outcome.text if outcome.ending is Ending.DIFFERENT else "", job, environ, console)
     console.result("\n".join((outcome.text, *outcome.places)))
     return ExitCode.POLICY if outcome.ending is Ending.DIFFERENT else ExitCode.FINE
+
+
+def _tell(failed: str, job: "Job", environ: Mapping[str, str], console: Console) -> None:
+    """Say in the issue what FAILED, or close it where that is ""; what keeps that from being done is a warning."""
+    from ci_toolkit.ci import token
+    from ci_toolkit.forges.patience import Patience
+    from ci_toolkit.publish import issue
+
+    try:
+        ours = issue.of(job, token.find(job.provider, environ), Patience(tell=console.say))
+        if failed:
+            console.say(f"The issue: {ours.failed(failed, job)}")
+        elif ours.works():
+            console.say("The issue of the releases that failed is closed")
+    except ForgeError as error:
+        console.warn(f"the issue was not written: {error.message}", hint=error.hint)

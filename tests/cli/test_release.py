@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from call import Call
+from fake_github import REPOSITORY, TOKEN, FakeGitHub
 from fake_runner import FakeRunner
 
-from ci_toolkit.errors import ExitCode, UsageError
+from ci_toolkit.errors import BuildError, ExitCode, UsageError
 
 pytestmark = pytest.mark.slow
 Use = Callable[[FakeRunner], FakeRunner]
@@ -112,3 +113,24 @@ def test_a_secret_is_never_shown(call: Call) -> None:
     with pytest.raises(UsageError):
         call("publish", str(files), "--to", "github:a/b", "--to", "oci:127.0.0.1:9/a")
     assert "ghs_secret" not in call.said + call.shown
+
+
+def test_a_release_that_fails_opens_an_issue_which_the_next_one_closes(
+    tmp_path: Path, use: Use, github: FakeGitHub
+) -> None:
+    call = Call(
+        tmp_path,
+        "github/push",
+        CI_TOOLKIT_DATE="2026-11-28",
+        GITHUB_API_URL=github.server.url,
+        GITHUB_REPOSITORY=REPOSITORY,
+        GITHUB_TOKEN=TOKEN,
+    )
+    use(FakeRunner(lambda _: "same", exit_code=1, words="the mirror is gone\n"))
+    with pytest.raises(BuildError):
+        release(call, "--issue")
+    (only,) = github.issues.opened()
+    assert "the mirror is gone" in only["body"]
+    use(FakeRunner(lambda _: "same"))
+    assert release(call, "--issue", "--resume") == ExitCode.FINE
+    assert github.issues.opened() == []

@@ -1,10 +1,12 @@
 """A GitHub with one pull request: archlinux/images#42."""
 
+import re
 from typing import Any, Final
 
 import pulls
 from forge_server import Answer, ForgeServer, Request, page
 from github_releases import GitHubReleases
+from issues import Issues
 
 TOKEN: Final = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
 REPOSITORY: Final = "archlinux/images"
@@ -26,7 +28,8 @@ class FakeGitHub:
         self.statuses: list[dict[str, Any]] = []
         self.pulls: list[dict[str, Any]] = []
         self.releases = GitHubReleases(lambda: self.server.url, f"/repos/{REPOSITORY}/releases", _user)
-        self.server.unchecked = (_DOWNLOAD,)
+        self.issues = Issues(f"/repos/{REPOSITORY}/issues", ("number", "body", "open"), lambda: self.server.url)
+        self.server.unchecked = (re.compile(rf"{_DOWNLOAD}\d+"), self.issues.path)
 
     def open_pull(self, number: int, head: str | None, branch: str, sha: str) -> None:
         """Open a pull request whose commits come from the repository HEAD."""
@@ -68,6 +71,8 @@ class FakeGitHub:
                 return refusal(403, "Resource not accessible by integration")
             return Answer(status=200, content=_whole_user(self.server.url, self.login))
         if (answer := self.releases.answer(request)) is not None:
+            return answer
+        if (answer := self.issues.answer(request, request.path)) is not None:
             return answer
         if request.path == _COMMENTS:
             return self._list(request) if request.method == "GET" else self._create(request)

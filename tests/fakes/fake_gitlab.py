@@ -1,9 +1,11 @@
 """A GitLab, perhaps below a path, with one merge request: project 7, !42."""
 
+import re
 from typing import Any, Final
 
 from forge_server import Answer, ForgeServer, Request, page
 from gitlab_releases import GitLabReleases
+from issues import Issues
 
 TOKEN: Final = "glpat-0123456789abcdefghij"
 JOB_TOKEN: Final = "glcbt-64_0123456789abcdefghij"
@@ -22,6 +24,8 @@ class FakeGitLab:
         self.notes: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.releases = GitLabReleases(lambda: self.server.url)
+        self.issues = Issues("/projects/7/issues", ("iid", "description", "opened"), lambda: self.server.url)
+        self.server.unchecked = (re.compile(rf"/api/v4{self.issues.path.pattern}"),)
 
     @property
     def api_url(self) -> str:
@@ -63,7 +67,7 @@ class FakeGitLab:
             return self.releases.answer(request, path) or refusal(401, "401 Unauthorized")
         if request.headers.get("PRIVATE-TOKEN") != TOKEN:
             return refusal(401, "401 Unauthorized")
-        if (answer := self.releases.answer(request, path)) is not None:
+        if (answer := self.releases.answer(request, path) or self.issues.answer(request, path)) is not None:
             return answer
         if path == "/user":
             return Answer(status=200, content=self._user(self.login)) if self.login else refusal(403, "403 Forbidden")

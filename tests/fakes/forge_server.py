@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import sys
 import threading
@@ -96,7 +97,7 @@ class ForgeServer:
         # Which requests are answered 500: each whose number is a multiple of this; 0 for none.
         self.every = 0
         # Addresses beside the API, which its description does not know.
-        self.unchecked: tuple[str, ...] = ()
+        self.unchecked: tuple[re.Pattern[str], ...] = ()
         # A connection is cut after so many bytes of the body of the next request of this method.
         self.cuts: list[tuple[str, int]] = []
         self.keeps_what_was_cut = False
@@ -144,7 +145,12 @@ class ForgeServer:
         return fault.answer
 
     def hold_against_contract(self, request: Request, answer: Answer) -> None:
-        if self.checks and self._check is not None and answer.status and not request.path.startswith(self.unchecked):
+        if (
+            self.checks
+            and self._check is not None
+            and answer.status
+            and not any(one.fullmatch(request.path) for one in self.unchecked)
+        ):
             self.checked += 1
             self.violations.extend(self._check(request, answer))
 

@@ -11,7 +11,7 @@ from shelves import SHELVES, Shelf
 
 pytestmark = pytest.mark.slow
 
-# A request is two places, and there are many: of some targets only each so manieth is tried.
+# A request is two places, and there are many: of those of a server only some are tried.
 STRIDES = {"directory": 1, "github": 4, "gitlab": 4, "registry": 11}
 ROOT = Path(__file__).parents[2]
 
