@@ -43,6 +43,8 @@ TEST_TOOLS: Final = (
     Tool(program="bootctl", package="systemd-boot", why="brings the EFI stub that unified kernel images begin with"),
     Tool(program="modinfo", package="kmod", why="reads kernel modules and their signatures"),
     Tool(program="skopeo", package="skopeo", why="copies container images, and inspects them"),
+    Tool(program="docker-registry", package="docker-registry", why="is a registry to push to"),
+    Tool(program="gpg-agent", package="gpg-agent", why="makes keys and signs with them"),
     Tool(program="sqlite3", package="sqlite3", why="makes databases, and dumps them"),
     Tool(program="systemd-hwdb", package="udev", why="makes the hardware database"),
     Tool(program="journalctl", package="systemd", why="makes the catalog of messages"),

@@ -30,6 +30,12 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "rebuild": ("ci_toolkit.cli.rebuild", "Build a published image again from its record: is it the same?"),
     "verify-release": ("ci_toolkit.cli.verify_release", "Check a release: digests, signature, and who rebuilt it."),
     "sbom": ("ci_toolkit.cli.sbom", "Tell what is in an image: SPDX, CycloneDX, SLSA provenance, a list."),
+    "release": (
+        "ci_toolkit.cli.release",
+        "Build, verify, sign and publish images, when a release is due.",
+    ),
+    "publish": ("ci_toolkit.cli.publish", "Publish files as a release, with checksums and a signature."),
+    "prune": ("ci_toolkit.cli.prune", "Remove the releases that are not kept."),
     "comment": ("ci_toolkit.cli.comment", "Put a report on the pull or merge request."),
     "doctor": (
         "ci_toolkit.cli.doctor",

@@ -1,15 +1,19 @@
 """A GitHub with one pull request: archlinux/images#42."""
 
+import re
 from typing import Any, Final
 
 import pulls
 from forge_server import Answer, ForgeServer, Request, page
+from github_releases import GitHubReleases
+from issues import Issues
 
 TOKEN: Final = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
 REPOSITORY: Final = "archlinux/images"
 _COMMENTS: Final = f"/repos/{REPOSITORY}/issues/42/comments"
 _COMMENT: Final = f"/repos/{REPOSITORY}/issues/comments/"
 _STATUSES: Final = f"/repos/{REPOSITORY}/statuses/"
+_DOWNLOAD: Final = "/download/"
 BOT: Final = "github-actions[bot]"
 
 
@@ -23,6 +27,9 @@ class FakeGitHub:
         self.comments: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.pulls: list[dict[str, Any]] = []
+        self.releases = GitHubReleases(lambda: self.server.url, f"/repos/{REPOSITORY}/releases", _user)
+        self.issues = Issues(f"/repos/{REPOSITORY}/issues", ("number", "body", "open"), lambda: self.server.url)
+        self.server.unchecked = (re.compile(rf"{_DOWNLOAD}\d+"), self.issues.path)
 
     def open_pull(self, number: int, head: str | None, branch: str, sha: str) -> None:
         """Open a pull request whose commits come from the repository HEAD."""
@@ -55,12 +62,18 @@ class FakeGitHub:
         return comment
 
     def _answer(self, request: Request) -> Answer:
+        if request.path.startswith(_DOWNLOAD):
+            return self.releases.download(int(request.path.removeprefix(_DOWNLOAD)))
         if request.headers.get("Authorization") not in (f"token {TOKEN}", f"Bearer {TOKEN}"):
             return refusal(401, "Bad credentials")
         if request.path == "/user":
             if self.login is None:
                 return refusal(403, "Resource not accessible by integration")
             return Answer(status=200, content=_whole_user(self.server.url, self.login))
+        if (answer := self.releases.answer(request)) is not None:
+            return answer
+        if (answer := self.issues.answer(request, request.path)) is not None:
+            return answer
         if request.path == _COMMENTS:
             return self._list(request) if request.method == "GET" else self._create(request)
         if request.path == f"/repos/{REPOSITORY}/pulls":

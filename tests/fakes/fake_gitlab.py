@@ -1,10 +1,14 @@
 """A GitLab, perhaps below a path, with one merge request: project 7, !42."""
 
+import re
 from typing import Any, Final
 
 from forge_server import Answer, ForgeServer, Request, page
+from gitlab_releases import GitLabReleases
+from issues import Issues
 
 TOKEN: Final = "glpat-0123456789abcdefghij"
+JOB_TOKEN: Final = "glcbt-64_0123456789abcdefghij"
 BOT: Final = "project_7_bot_1f3a"
 _MERGE_REQUEST: Final = "/projects/7/merge_requests/42"
 _STATUSES: Final = "/projects/7/statuses/"
@@ -19,6 +23,9 @@ class FakeGitLab:
         self.login = login
         self.notes: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
+        self.releases = GitLabReleases(lambda: self.server.url)
+        self.issues = Issues("/projects/7/issues", ("iid", "description", "opened"), lambda: self.server.url)
+        self.server.unchecked = (re.compile(rf"/api/v4{self.issues.path.pattern}"),)
 
     @property
     def api_url(self) -> str:
@@ -54,9 +61,14 @@ class FakeGitLab:
         return note
 
     def _answer(self, request: Request) -> Answer:
+        path = request.path.removeprefix("/api/v4")
+        # A job's token is enough for packages and releases, and for nothing else here.
+        if request.headers.get("JOB-TOKEN") == JOB_TOKEN:
+            return self.releases.answer(request, path) or refusal(401, "401 Unauthorized")
         if request.headers.get("PRIVATE-TOKEN") != TOKEN:
             return refusal(401, "401 Unauthorized")
-        path = request.path.removeprefix("/api/v4")
+        if (answer := self.releases.answer(request, path) or self.issues.answer(request, path)) is not None:
+            return answer
         if path == "/user":
             return Answer(status=200, content=self._user(self.login)) if self.login else refusal(403, "403 Forbidden")
         if path == _MERGE_REQUEST:

@@ -17,7 +17,7 @@ class FakeRuns(FakeGitHub):
 
     def __init__(self) -> None:
         super().__init__()
-        self.server.undescribed = re.compile(r".*/(permission|rerun|reactions)")
+        self.server.unchecked = (re.compile(r".*/(permission|rerun|reactions)"),)
         self.permissions = {"levente": "write", "admin": "admin", "reader": "read", "stranger": "none"}
         self.runs: list[dict[str, Any]] = []
         self.reactions: list[tuple[int, str]] = []

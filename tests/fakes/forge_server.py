@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,9 +47,13 @@ class Answer:
     def data(self) -> bytes:
         if self.content is None:
             return b""
+        if isinstance(self.content, bytes):
+            return self.content
         return self.content.encode() if isinstance(self.content, str) else json.dumps(self.content).encode()
 
     def content_type(self) -> str:
+        if isinstance(self.content, bytes):
+            return "application/octet-stream"
         return "text/plain" if isinstance(self.content, str) else "application/json; charset=utf-8"
 
 
@@ -62,13 +68,21 @@ class Fault:
     times: int = 1
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server that says nothing of clients that are killed."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class ForgeServer:
     """Serves WORK under PREFIX; open until its context ends."""
 
     def __init__(self, work: Callable[[Request], Answer], prefix: str, description: str) -> None:
         self._work = work
         self._prefix = prefix
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Quiet(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._check = contract(description)
         self.one_at_a_time = threading.Lock()
@@ -79,8 +93,14 @@ class ForgeServer:
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.checked = 0
-        # What the stored description of the forge leaves out.
-        self.undescribed: re.Pattern[str] | None = None
+        self.checks = True
+        # Which requests are answered 500: each whose number is a multiple of this; 0 for none.
+        self.every = 0
+        # Addresses beside the API, which its description does not know.
+        self.unchecked: tuple[re.Pattern[str], ...] = ()
+        # A connection is cut after so many bytes of the body of the next request of this method.
+        self.cuts: list[tuple[str, int]] = []
+        self.keeps_what_was_cut = False
 
     @property
     def root(self) -> str:
@@ -112,6 +132,8 @@ class ForgeServer:
         if other is not None:
             self.meanwhile.remove(other)
             other[1]()
+        if self.every and len(self.requests) % self.every == 0:
+            return Answer(status=500, content={"message": "Server Error"})
         fault = next((f for f in self.faults if f.method == request.method and f.path_part in request.path), None)
         if fault is None:
             return self._work(request)
@@ -123,9 +145,12 @@ class ForgeServer:
         return fault.answer
 
     def hold_against_contract(self, request: Request, answer: Answer) -> None:
-        if self.undescribed is not None and self.undescribed.fullmatch(request.path):
-            return
-        if self._check is not None and answer.status:
+        if (
+            self.checks
+            and self._check is not None
+            and answer.status
+            and not any(one.fullmatch(request.path) for one in self.unchecked)
+        ):
             self.checked += 1
             self.violations.extend(self._check(request, answer))
 
@@ -138,7 +163,15 @@ class ForgeServer:
 
             def handle_any(self) -> None:
                 parts = urlsplit(self.path)
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                size = int(self.headers.get("Content-Length") or 0)
+                cut = next((one for one in forge.cuts if one[0] == self.command and one[1] < size), None)
+                body = self.rfile.read(size if cut is None else cut[1])
+                if cut is not None:
+                    forge.cuts.remove(cut)
+                    self.close_connection = True
+                    if not forge.keeps_what_was_cut:
+                        self.connection.shutdown(socket.SHUT_RDWR)
+                        return
                 if not parts.path.startswith(forge._prefix):
                     forge.violations.append(f"outside of the API: {self.path}")
                 request = Request(
@@ -153,6 +186,9 @@ class ForgeServer:
                     answer = forge.answer(request)
                     forge.hold_against_contract(request, answer)
                     data = answer.data()
+                if cut is not None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
                 self.send(answer, data)
 
             def send(self, answer: Answer, data: bytes) -> None:
@@ -164,11 +200,11 @@ class ForgeServer:
                     self.send_header(name, value)
                 if answer.content is not None:
                     self.send_header("Content-Type", answer.content_type())
-                if answer.status != 204:
+                if answer.status != 204 and self.command != "HEAD":
                     self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if not answer.trickle:
-                    self.wfile.write(data)
+                    self.wfile.write(b"" if self.command == "HEAD" else data)
                     return
                 with contextlib.suppress(OSError):  # the client has had enough
                     for byte in data:
@@ -184,7 +220,7 @@ class ForgeServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
         return Handler
 
@@ -201,6 +237,10 @@ def contract(description: str) -> Callable[[Request, Answer], list[str]] | None:
 
     document = json.loads(file.read_text(encoding="utf-8"))
     document["servers"] = [{"url": _ROOT}]
+    for operations in document["paths"].values():  # uploads have a host of their own, which ours is too
+        for operation in operations.values():
+            if isinstance(operation, dict):
+                operation.pop("servers", None)
     api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))  # type: ignore[arg-type] # None is how to say: not again for each test
 
     def check(request: Request, answer: Answer) -> list[str]:

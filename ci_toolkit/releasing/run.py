@@ -1,0 +1,297 @@
+"""The whole of a release, step by step. It promotes what was verified, and builds nothing again to publish it."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from ci_toolkit.compare.comparison import Verdict
+from ci_toolkit.console import Console
+from ci_toolkit.errors import ForgeError, UnreadableError, UsageError
+from ci_toolkit.formats import convert
+from ci_toolkit.formats.table import Format
+from ci_toolkit.publish import deliver, prune, signing
+from ci_toolkit.publish.files import Release
+from ci_toolkit.publish.signing import Key
+from ci_toolkit.publish.target import Target
+from ci_toolkit.releases import contents, past, plan, schedule
+from ci_toolkit.releases import version as versions
+from ci_toolkit.releases.contents import Contents
+from ci_toolkit.releases.past import Past
+from ci_toolkit.releases.plan import Kind, Step
+from ci_toolkit.releases.retention import Policy
+from ci_toolkit.releases.schedule import Due
+from ci_toolkit.releasing import collect, state
+from ci_toolkit.releasing.state import Built, Call, State
+from ci_toolkit.reports import json as json_report
+from ci_toolkit.reports.report import Report
+
+_BUILDS: Final = "builds"
+_FILES: Final = "files"
+_NOTES: Final = "notes.md"
+
+# Builds the image of that name twice into the directory, and compares.
+Build = Callable[[str, Path], Report]
+
+
+class Ending(StrEnum):
+    """How it ended."""
+
+    RELEASED = "released"
+    NOT_DUE = "not due"
+    PLANNED = "planned"
+    DIFFERENT = "different"
+    MEANWHILE = "released meanwhile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How it ended, in a sentence or a list, and where the release is."""
+
+    ending: Ending
+    text: str
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for. `images` are names; `run` is the number of the pipeline; `weeks` and `by` are the rhythm.
+
+    `base` is the address at which the version's directory will be for those who download, "" where it is not known.
+    """
+
+    images: tuple[str, ...]
+    formats: tuple[Format, ...]
+    output: Path
+    day: date
+    scheme: str = versions.SCHEMES[0]
+    run: int = 0
+    weeks: int = 2
+    by: str = "week"
+    force: bool = False
+    resume: bool = False
+    dry: bool = False
+    policy: Policy = field(default_factory=Policy)
+    key: Key | None = None
+    commit: str | None = None
+    base: str = ""
+
+    def call(self, targets: Sequence[Target]) -> Call:
+        return Call(
+            images=self.images,
+            formats=tuple(one.name for one in self.formats),
+            targets=tuple(target.name for target in targets),
+            signs=self.key is not None,
+        )
+
+    def due(self, last: Past | None) -> Due:
+        """Tell whether a release is due after the LAST one."""
+        day = None if last is None else last.day
+        return schedule.due(day, self.day, weeks=self.weeks, by=self.by, force=self.force)
+
+    def steps(self, targets: Sequence[Target]) -> tuple[Step, ...]:
+        call = self.call(targets)
+        return plan.steps(call.images, call.formats, call.targets, signs=call.signs, prunes=not self.policy.keeps_all)
+
+
+def run(wanted: Wanted, targets: Sequence[Target], build: Build, console: Console) -> Outcome:
+    """Make the release that is WANTED, where it is due, on TARGETS.
+
+    Raises UsageError where it cannot go on with what another call has begun, and the errors of each step.
+    """
+    if wanted.dry:
+        return _planned(wanted, targets)
+    with state.locked(wanted.output):
+        found = _resumed(wanted, targets)
+        if found is None:
+            last = _last(targets)
+            due = wanted.due(last)
+            console.say(due.reason)
+            if not due.due:
+                return Outcome(ending=Ending.NOT_DUE, text=due.reason)
+            found = _begun(wanted, targets)
+        console.say(f"Release {found.version}")
+        return _Release(wanted=wanted, targets=targets, build=build, console=console, state=found).go_on()
+
+
+def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
+    """Return what would be done. Nothing is written."""
+    last = _last(targets)
+    due = wanted.due(last)
+    if not due.due:
+        return Outcome(ending=Ending.NOT_DUE, text=due.reason)
+    lines = [due.reason, f"version {versions.make(wanted.scheme, wanted.day, wanted.run)}"]
+    lines += [f"{number}. {step.told}" for number, step in enumerate(wanted.steps(targets), 1)]
+    if not wanted.policy.keeps_all:
+        lines += [
+            f"{target.name}: {decision}"
+            for target in targets
+            for decision in prune.decide(target, wanted.policy, wanted.day)
+        ]
+    return Outcome(ending=Ending.PLANNED, text="\n".join(lines))
+
+
+def _last(targets: Sequence[Target]) -> Past | None:
+    """Return the newest release on any of TARGETS."""
+    return past.newest(tuple(one for target in targets for one in target.releases()))
+
+
+def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
+    """Return what an earlier run has begun and not finished; None where there is nothing of that kind."""
+    found = state.load(wanted.output)
+    if found is None or found.finished:
+        return None
+    if not wanted.resume:
+        raise UsageError(
+            f"{wanted.output} holds the release {found.version}, which is not finished",
+            hint="Go on with it (--resume), or remove the directory.",
+        )
+    if found.call != wanted.call(targets):
+        raise UsageError(
+            f"{wanted.output} holds the release {found.version} of another call",
+            hint="Go on with the same images, formats, targets and key, or remove the directory.",
+        )
+    return found
+
+
+def _begun(wanted: Wanted, targets: Sequence[Target]) -> State:
+    """Make the output ready for a new release, and write down what it is."""
+    ours = {state.NAME, f".{state.NAME}", _BUILDS, _FILES, f".{_FILES}", _NOTES}
+    strange = [path.name for path in wanted.output.iterdir() if path.name not in ours]
+    if strange:
+        raise UsageError(
+            f"{wanted.output} holds files that are not ours ({strange[0]})", hint="Name an empty or new --output."
+        )
+    for name in (_BUILDS, _FILES):
+        shutil.rmtree(wanted.output / name, ignore_errors=True)
+    begun = State(
+        call=wanted.call(targets),
+        version=versions.make(wanted.scheme, wanted.day, wanted.run),
+        day=wanted.day.isoformat(),
+        commit=wanted.commit,
+    )
+    state.save(begun, wanted.output)
+    return begun
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Release:
+    """A release under way."""
+
+    wanted: Wanted
+    targets: Sequence[Target]
+    build: Build
+    console: Console
+    state: State
+
+    def go_on(self) -> Outcome:
+        """Do the steps that are left."""
+        places = []
+        for step in plan.remaining(self.wanted.steps(self.targets), self.state.done):
+            folded = step.kind not in (Kind.BUILD, Kind.CONVERT)  # those fold themselves, and folds do not nest
+            with self.console.step(step.told) if folded else nullcontext():
+                ended = self._do(step)
+            if isinstance(ended, Outcome):
+                return ended
+            if ended is not None:
+                places.append(ended)
+            self.state.done.append(step.name)
+            state.save(self.state, self.wanted.output)
+        self.state.finished = True
+        state.save(self.state, self.wanted.output)
+        return Outcome(ending=Ending.RELEASED, text=f"released {self.state.version}", places=tuple(places))
+
+    def _do(self, step: Step) -> Outcome | str | None:
+        """Do STEP; return where something was published, or how all of it ends here."""
+        match step.kind:
+            case Kind.BUILD:
+                return self._build(step.of)
+            case Kind.CONVERT:
+                image = self._builds / step.of / self.state.builds[step.of].image
+                convert.convert(image, self.wanted.formats, self._builds / step.of, self.console, None)
+            case Kind.COLLECT:
+                self._collect()
+            case Kind.SIGN:
+                assert self.wanted.key is not None
+                signing.signed(self._files, self.wanted.key, self.console.say)
+            case Kind.UPLOAD:
+                deliver.upload(self._release(), self._target(step.of), self.console)
+            case Kind.PUBLISH:
+                return self._publish(step)
+            case Kind.PRUNE:
+                prune.prune(self._target(step.of), self.wanted.policy, self._day, self.console)
+        return None
+
+    def _build(self, name: str) -> Outcome | None:
+        self._builds.mkdir(exist_ok=True)
+        report = self.build(name, self._builds / name)
+        if report.verdict is not Verdict.IDENTICAL:
+            text = f"{name} is not reproducible: it is not released"
+            return Outcome(ending=Ending.DIFFERENT, text=text)
+        (self._builds / name / "report.json").write_text(json_report.render(report), encoding="utf-8")
+        built = report.builds[0]
+        self.state.builds[name] = Built(
+            image=built.image,
+            digests={one.name: one.sha256 for one in built.artefacts},
+            packages=None
+            if built.packages is None
+            else [[one.name, one.architecture, one.version] for one in built.packages],
+        )
+        return None
+
+    def _collect(self) -> None:
+        now = collect.collect(self.state, self._builds, self._files)
+        base = self.wanted.base.rstrip("/") or "https://…"
+        text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
+        (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
+        deliver.check(self._release(), self.targets)
+
+    def _publish(self, step: Step) -> Outcome | str:
+        """Publish, unless another pipeline has released since this one began: then nobody needs a second one."""
+        if not any(done.startswith(Kind.PUBLISH.value) for done in self.state.done) and not self.wanted.force:
+            last = _last(self.targets)
+            newer = last is not None and last.version != self.state.version
+            if newer and last is not None and not self._is_due(last):
+                self.state.finished = True
+                state.save(self.state, self.wanted.output)
+                return Outcome(ending=Ending.MEANWHILE, text=f"{last.version} was released meanwhile: this one is not")
+        return deliver.publish(self._release(), self._target(step.of), self.console)
+
+    def _is_due(self, last: Past) -> bool:
+        return schedule.due(last.day, self._day, weeks=self.wanted.weeks, by=self.wanted.by).due
+
+    def _before(self) -> Contents | None:
+        """Return what the last release held, from the first target that can tell; that is for the notes alone."""
+        for target in self.targets:
+            try:
+                others = tuple(one for one in target.releases() if one.version != self.state.version)
+                last = past.newest(others)
+                data = None if last is None else target.read(last.version, contents.NAME, contents.LIMIT_BYTES)
+                if data is not None:
+                    return contents.parse(data)
+            except (ForgeError, UnreadableError) as error:
+                self.console.warn(f"what the last release held is not known: {error.message}", hint=error.hint)
+        return None
+
+    def _release(self) -> Release:
+        text = (self.wanted.output / _NOTES).read_text(encoding="utf-8")
+        return collect.release(self.state, self._files, text)
+
+    def _target(self, name: str) -> Target:
+        return next(target for target in self.targets if target.name == name)
+
+    @property
+    def _builds(self) -> Path:
+        return self.wanted.output / _BUILDS
+
+    @property
+    def _files(self) -> Path:
+        return self.wanted.output / _FILES
+
+    @property
+    def _day(self) -> date:
+        return date.fromisoformat(self.state.day)

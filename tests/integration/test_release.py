@@ -1,0 +1,60 @@
+"""A release of a real image to every kind of target, a second time, a fortnight later, and a prune."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration import rehearsal, small
+from tests.integration.rehearsal import Stage
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def stage(runner: None) -> Iterator[Stage]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as name, rehearsal.stage(Path(name)) as found:
+        yield found
+
+
+def test_a_release_is_made_once_verified_by_others_and_pruned(stage: Stage) -> None:
+    repository = stage.place / "repository"
+    small.write(repository, rehearsal.DISK)
+    small.commit(repository)
+    definition = repository / "images"
+
+    done = stage.release(definition, day="2026-11-28")
+    assert done.returncode == 0, done.stderr
+    place = stage.mirror / "latest"
+    assert place.readlink() == Path("2026.11.28")
+    names = {path.name for path in place.iterdir()}
+    assert {"small.raw", "small.qcow2", "small.oci", "release.json", "SHA256SUMS", "SHA256SUMS.asc"} <= names
+
+    # What gpg, sha256sum and skopeo say of it.
+    verify = ("gpg", "--homedir", stage.home(), "--verify", "SHA256SUMS.asc", "SHA256SUMS")
+    subprocess.run(verify, cwd=place, check=True, capture_output=True)
+    subprocess.run(("sha256sum", "--check", "--strict", "SHA256SUMS"), cwd=place, check=True, capture_output=True)
+    inspect = ("skopeo", "inspect", "--tls-verify=false", stage.registry.image("latest"))
+    subprocess.run(inspect, check=True, capture_output=True)
+
+    # The same bytes everywhere.
+    files = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    assert stage.github.releases.published() == {"2026.11.28": files}
+    assert stage.gitlab.releases.published() == {"2026.11.28": files}
+
+    again = stage.release(definition, day="2026-12-05")
+    assert again.returncode == 0, again.stderr
+    assert "no release is due before 2026-12-07" in again.stdout
+
+    for target in ("dir", "oci"):  # a later one, published without building
+        to = next(one for one in stage.targets if one.startswith(f"{target}:"))
+        argv = ("publish", str(stage.place / "output/files"), "--to", to, "--version", "2026.12.12")
+        assert stage.call(*argv, day="2026-12-12").returncode == 0
+    pruned = stage.call("prune", *stage.targets, "--keep", "1", day="2026-12-12")
+    assert pruned.returncode == 0, pruned.stderr
+    assert sorted(path.name for path in stage.mirror.iterdir()) == ["2026.12.12", "latest"]
+    assert set(stage.github.releases.published()) == {"2026.11.28"}
+    assert stage.github.server.violations == stage.gitlab.server.violations == []

@@ -1,0 +1,30 @@
+from ci_toolkit.releases import plan
+from ci_toolkit.releases.plan import Kind
+
+
+def planned() -> tuple[plan.Step, ...]:
+    return plan.steps(("cloud", "iso"), ("qcow2",), ("github:a/b", "/srv"), signs=True, prunes=True)
+
+
+def test_nothing_is_published_before_all_of_it_is_everywhere() -> None:
+    kinds = [step.kind for step in planned()]
+    last_upload = max(position for position, kind in enumerate(kinds) if kind is Kind.UPLOAD)
+    assert all(kind is not Kind.PUBLISH for kind in kinds[:last_upload])
+    assert kinds.index(Kind.SIGN) < kinds.index(Kind.UPLOAD)
+    assert kinds.index(Kind.PRUNE) > max(position for position, kind in enumerate(kinds) if kind is Kind.PUBLISH)
+
+
+def test_every_step_has_a_name_of_its_own() -> None:
+    names = [step.name for step in planned()]
+    assert len(set(names)) == len(names)
+
+
+def test_a_step_that_is_done_is_not_left() -> None:
+    steps = planned()
+    for count in range(len(steps) + 1):
+        assert plan.remaining(steps, [step.name for step in steps[:count]]) == steps[count:]
+
+
+def test_what_is_not_asked_for_is_no_step() -> None:
+    kinds = {step.kind for step in plan.steps(("cloud",), (), ("/srv",), signs=False, prunes=False)}
+    assert kinds == {Kind.BUILD, Kind.COLLECT, Kind.UPLOAD, Kind.PUBLISH}

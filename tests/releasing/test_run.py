@@ -1,0 +1,200 @@
+"""The whole of a release, with builds that take no time, into a directory."""
+
+import threading
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from releaser import building, release
+from waits import Waits
+
+from ci_toolkit.compare.comparison import Verdict
+from ci_toolkit.errors import ForgeError, HostError, UnreadableError, UsageError
+from ci_toolkit.publish import targets
+from ci_toolkit.publish.directory import Directory
+from ci_toolkit.publish.files import File, Release
+from ci_toolkit.publish.target import Target, Watch
+from ci_toolkit.releases.retention import Policy
+from ci_toolkit.releasing import state
+from ci_toolkit.releasing.run import Ending, Wanted
+from ci_toolkit.reports.report import Report
+
+pytestmark = pytest.mark.slow
+
+DAY = date(2026, 11, 28)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Target:
+    return targets.find(f"dir:{tmp_path / 'mirror'}", {}, Waits().patience())
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Wanted:
+    return Wanted(images=("cloud",), formats=(), output=tmp_path / "output", day=DAY, commit="c" * 40)
+
+
+def test_the_second_time_it_is_not_due_and_nothing_is_built(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    built: list[str] = []
+    assert release(wanted, [mirror], building("a", built)).ending is Ending.RELEASED
+    assert release(wanted, [mirror], building("a", built)).ending is Ending.NOT_DUE
+    assert built == ["cloud"]
+    assert (tmp_path / "mirror/latest").readlink() == Path("2026.11.28")
+
+
+def test_a_release_a_fortnight_later_tells_what_changed(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    release(wanted, [mirror], building("1.0"))
+    later = replace(wanted, day=DAY + timedelta(days=14))
+    assert release(later, [mirror], building("1.1")).ending is Ending.RELEASED
+    notes = (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    assert "| `base-files` | `1.0` | `1.1` |" in notes
+    assert (tmp_path / "mirror/latest").readlink() == Path("2026.12.12")
+
+
+def test_what_is_not_reproducible_is_not_released(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    found = release(wanted, [mirror], building("a", verdict=Verdict.DIFFERENT))
+    assert found.ending is Ending.DIFFERENT
+    assert not (tmp_path / "mirror").exists()
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    found = release(replace(wanted, dry=True, policy=Policy(releases=2)), [mirror])
+    assert found.ending is Ending.PLANNED
+    assert "version 2026.11.28" in found.text
+    assert "1. build cloud twice, and compare" in found.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_goes_after_a_release_is_removed(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    for number in range(4):
+        one = replace(wanted, day=DAY + timedelta(days=14 * number), policy=Policy(releases=2))
+        release(one, [mirror])
+    assert sorted(path.name for path in (tmp_path / "mirror").iterdir()) == ["2026.12.26", "2027.01.09", "latest"]
+
+
+def test_files_of_one_name_get_the_name_of_their_image(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    release(replace(wanted, images=("cloud", "iso")), [mirror])
+    names = {path.name for path in (tmp_path / "mirror/2026.11.28").iterdir()}
+    assert names == {
+        *("cloud.raw", "iso.raw", "cloud.report.json", "iso.report.json"),
+        *("release.json", "SHA256SUMS", "cloud.oci", "iso.oci"),
+    }
+
+
+class Unsteady(Directory):
+    """A directory that fails on the first try of what is named."""
+
+    def __init__(self, root: Path, fails: str) -> None:
+        super().__init__(root)
+        self.fails = fails
+
+    def _fail(self, what: str) -> None:
+        if self.fails == what:
+            self.fails = ""
+            raise ForgeError("no")
+
+    def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
+        self._fail("upload")
+        return super().upload(release, watch)
+
+    def publish(self, release: Release) -> str:
+        self._fail("publish")
+        return super().publish(release)
+
+
+@pytest.mark.parametrize("fails", ["upload", "publish"])
+def test_a_release_that_failed_is_gone_on_with_and_built_once(
+    wanted: Wanted, mirror: Target, tmp_path: Path, fails: str
+) -> None:
+    built: list[str] = []
+    both = [mirror, Unsteady(tmp_path / "other", fails)]
+    with pytest.raises(ForgeError):
+        release(wanted, both, building("a", built))
+    if fails == "upload":
+        assert mirror.releases() == ()
+    with pytest.raises(UsageError, match="not finished"):
+        release(wanted, both, building("a", built))
+    assert release(replace(wanted, resume=True), both, building("a", built)).ending is Ending.RELEASED
+    assert built == ["cloud"]
+    assert [target.releases()[0].version for target in both] == ["2026.11.28"] * 2
+
+
+def test_a_file_that_has_changed_since_it_was_verified_is_not_released(wanted: Wanted, tmp_path: Path) -> None:
+    other = Unsteady(tmp_path / "other", "upload")
+    with pytest.raises(ForgeError):
+        release(wanted, [other])
+    file = tmp_path / "output/files/cloud.raw"
+    file.unlink()
+    file.write_text("something else", encoding="utf-8")
+    with pytest.raises(UnreadableError, match="SHA256SUMS"):
+        release(replace(wanted, resume=True), [other])
+    assert other.releases() == ()
+
+
+def test_another_call_does_not_go_on_with_it(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    with pytest.raises(ForgeError):
+        release(wanted, [Unsteady(tmp_path / "other", "upload")])
+    with pytest.raises(UsageError, match="another call"):
+        release(replace(wanted, resume=True), [mirror])
+
+
+def test_what_another_pipeline_released_meanwhile_is_not_released_again(
+    wanted: Wanted, mirror: Target, tmp_path: Path
+) -> None:
+    quick = replace(wanted, output=tmp_path / "quick", scheme="YYYYMMDD.JOB", run=1)
+    build = building("a")
+
+    def slow(name: str, output: Path) -> Report:
+        assert release(quick, [mirror], build).ending is Ending.RELEASED
+        return build(name, output)
+
+    found = release(replace(wanted, scheme="YYYYMMDD.JOB", run=2), [mirror], slow)
+    assert found.ending is Ending.MEANWHILE
+    assert [past.version for past in mirror.releases()] == ["20261128.1"]
+
+
+def test_two_at_once_release_once(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    """Both find that it is due, and both have built before either goes on."""
+    together = threading.Barrier(2, timeout=60)
+    endings: list[Ending] = []
+    build = building("a")
+
+    def waits(name: str, output: Path) -> Report:
+        together.wait()
+        return build(name, output)
+
+    def work(number: int) -> None:
+        one = replace(wanted, output=tmp_path / f"output{number}")
+        endings.append(release(one, [mirror], waits).ending)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(endings) == 2
+    assert set(endings) == {Ending.RELEASED}  # of the same version, with the same bits
+    assert [past.version for past in mirror.releases()] == ["2026.11.28"]
+    assert sorted(path.name for path in (tmp_path / "mirror").iterdir()) == ["2026.11.28", "latest"]
+
+
+def test_an_output_that_another_run_uses_is_told(wanted: Wanted, mirror: Target) -> None:
+    with state.locked(wanted.output), pytest.raises(HostError, match="another release"):
+        release(wanted, [mirror])
+
+
+def test_an_output_with_files_of_somebody_is_left_alone(wanted: Wanted, mirror: Target) -> None:
+    wanted.output.mkdir()
+    (wanted.output / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"thesis\.tex"):
+        release(wanted, [mirror])
+    assert [path.name for path in wanted.output.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2}', "[" * 100_000, '{"schema": 1, "call": 7}'])
+def test_a_state_that_is_none_is_told(wanted: Wanted, mirror: Target, text: str) -> None:
+    wanted.output.mkdir()
+    (wanted.output / state.NAME).write_text(text, encoding="utf-8")
+    with pytest.raises(UnreadableError, match="no state"):
+        release(replace(wanted, resume=True), [mirror])
