@@ -1,5 +1,6 @@
-"""`ci-toolkit boot`: start an image in a virtual machine, and run checks in it."""
+"""`ci-toolkit boot`: start an image in a virtual machine, or as a container, and run checks in it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from ci_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ci_toolkit.boot.image import Image
-    from ci_toolkit.boot.outcome import Outcome
+    from ci_toolkit.boot.oci import ContainerImage
+    from ci_toolkit.boot.outcome import Boot, Outcome
     from ci_toolkit.boot.start import Wishes
 
 REPORT: Final = "boot.json"
@@ -38,6 +40,9 @@ _FILE: Final = click.Path(path_type=Path, readable=False)
 @click.option(
     "--ssh-key", type=_FILE, metavar="FILE", help="The private key for USER; else root gets one made for this."
 )
+@click.option(
+    "--command", "words", metavar="COMMAND", help="Of a container image: run COMMAND in the place of its own."
+)
 @click.option("--output", type=_FILE, default=Path("boot"), metavar="DIR", help="Where logs and reports go. [boot]")
 @click.option("--baseline", type=_FILE, metavar="FILE", help="A boot.json from before; tell what changed since.")
 @click.option(
@@ -55,20 +60,25 @@ def command(
     user_data: Path | None,
     user: str | None,
     ssh_key: Path | None,
+    words: str | None,
     output: Path,
     baseline: Path | None,
     time_limit: str,
     as_json: bool,
 ) -> int:
-    """Start IMAGE, a raw or qcow2 disk, in QEMU, and tell how that went and how each SCRIPT ended.
+    """Start IMAGE, and tell how that went and how each SCRIPT ended.
+
+    IMAGE is a disk (raw, qcow2, VMDK, VDI, VHD, VHDX), a Vagrant box or a netboot directory, which QEMU starts, or a
+    container image (OCI layout, docker-archive), which Docker or Podman does.
 
     IMAGE is never changed. It runs with KVM where a guest was seen to boot with it, else emulated; in the toolkit's
     container where this machine has no QEMU. Exit code 1 where it did not come up or a check failed, 3 where nothing
-    runs QEMU, 6 where IMAGE cannot be read.
+    runs it, 6 where IMAGE cannot be read.
     """
-    from ci_toolkit.boot import guest, seed, stored
+    from ci_toolkit.boot import guest, seed, stored, subject
     from ci_toolkit.boot.changes import changes
-    from ci_toolkit.boot.image import look
+    from ci_toolkit.boot.image import Image
+    from ci_toolkit.boot.outcome import Outcome
     from ci_toolkit.boot.start import Wishes
 
     environ, console = environ_of(obj), console_of(obj)
@@ -82,13 +92,20 @@ def command(
         raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
     if ssh_key is not None and not ssh_key.is_file():
         raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
-    found = look(image)
+    command = _words(words)
     deliver.check_directory(output)
     wishes = Wishes(
-        firmware=_kinds(found, firmware), output=output.absolute(), minutes=None,
-        scripts=scripts, user_data=data, user=user, key=ssh_key,
-    )  # fmt: skip
-    outcome = _start(found, wishes, limits, environ, console)
+        firmware=(), output=output.absolute(), minutes=None, scripts=scripts, user_data=data, user=user, key=ssh_key
+    )
+    with subject.opened(image, output.absolute(), console) as found:
+        if isinstance(found, Image):
+            if command:
+                raise UsageError("--command is for container images", hint="Run it with --check.")
+            wishes = replace(wishes, firmware=_kinds(found, firmware))
+            boots = _start(found, wishes, limits, environ, console)
+        else:
+            boots = (_run(found, wishes, command, limits[False], environ, console),)
+    outcome = Outcome(image=image.name, boots=boots)
     _write(outcome, output)
     if as_json:
         console.result(stored.render(outcome))
@@ -115,16 +132,44 @@ def _minutes(text: str, *, emulated: bool) -> float | None:
 
 def _start(
     image: "Image", wishes: "Wishes", limits: Mapping[bool, float | None], environ: Mapping[str, str], console: Console
-) -> "Outcome":
-    from ci_toolkit.boot import ground, start
-    from ci_toolkit.boot.outcome import Outcome
+) -> "tuple[Boot, ...]":
+    from ci_toolkit.boot import box, ground, start
 
     kinds = [kind for kind in wishes.firmware if kind not in image.lacks]
     with ground.find(environ, console, output=wishes.output, kinds=kinds) as place:
         console.say(f"{place.description}: {place.accelerator.reason}")
         emulated = place.accelerator.name != "kvm"
         boots = start.start(image, replace(wishes, minutes=limits[emulated]), place, console)
-    return Outcome(image=image.path.name, boots=boots)
+    if image.box is not None and image.provider:
+        boots = box.added(boots, image.box, image.provider, wishes.output, console)
+    return boots
+
+
+def _run(
+    image: "ContainerImage",
+    wishes: "Wishes",
+    command: tuple[str, ...],
+    minutes: float | None,
+    environ: Mapping[str, str],
+    console: Console,
+) -> "Boot":
+    """Start a container image with the engine."""
+    from ci_toolkit.boot import engine
+
+    for option, given in (("--ssh", wishes.user), ("--user-data", wishes.user_data)):
+        if given is not None:
+            raise UsageError(f"{option} is for virtual machines, and {image.path} is a container image")
+    return engine.start(
+        image, wishes.scripts, command,
+        minutes=minutes, output=wishes.output, environ=environ, console=console,
+    )  # fmt: skip
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise UsageError(f"--command {text!r}: {error}", hint="Write it as for a shell.") from error
 
 
 def _write(outcome: "Outcome", output: Path) -> None:
