@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from ci_toolkit import process
 from ci_toolkit.boot.outcome import Boot, Check
 from ci_toolkit.console import Console
 from ci_toolkit.errors import FULL, HostError, UnreadableError
+from ci_toolkit.host import leftovers
 from ci_toolkit.images.archives import tar
 from ci_toolkit.images.data import Data, OpenFile, whole
 from ci_toolkit.images.disks.kinds import DISKS
@@ -36,6 +36,8 @@ _METADATA_MAX: Final = 1 * MIB
 _DISK_NAMES: Final = (("box.img",), ("disk.raw",))
 _SUFFIXES: Final = (".vmdk", ".qcow2", ".vdi", ".vhdx", ".vhd", ".img", ".raw")
 _NAME: Final = "ci-toolkit-boot"
+# How the directory of a run is called.
+_RUN: Final = ".ci-toolkit-"
 _SECONDS: Final = 900.0
 # What is left of the disk that things are unpacked to.
 _SPARED: Final = 1 << 30
@@ -73,8 +75,8 @@ def opened(path: Path, room: Path, console: Console) -> Iterator[Unpacked | None
         console.say(f"Unpacking {path}")
         budget = Budget(Limits().scaled(found.st_blocks * 512))
         disk, provider = _disk(path, data, budget)
-        with tempfile.TemporaryDirectory(prefix=".ci-toolkit-", dir=room, ignore_cleanup_errors=True) as place:
-            target = Path(place) / "disk.raw"
+        with leftovers.directory(room, _RUN) as place:
+            target = place / "disk.raw"
             _write(_raw(path, disk, budget), target)
             yield Unpacked(path=target, provider=provider)
     finally:
@@ -186,7 +188,8 @@ def _add(path: Path, provider: str, room: Path) -> Check | None:
     if shutil.which("vagrant", path=MINIMAL["PATH"]) is None:
         return None
     deadline = time.monotonic() + _SECONDS
-    with tempfile.TemporaryDirectory(prefix=".ci-toolkit-", dir=room, ignore_cleanup_errors=True) as home:
+    with leftovers.directory(room, _RUN) as place:
+        home = os.fspath(place)
         environment = {**MINIMAL, "HOME": home, "TMPDIR": home, "VAGRANT_HOME": f"{home}/vagrant"}
         environment["VAGRANT_CHECKPOINT_DISABLE"] = "1"
         limit = f"--fsize={max(shutil.disk_usage(room).free - _SPARED, _SPARED)}"
