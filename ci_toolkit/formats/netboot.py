@@ -1,6 +1,6 @@
 """What a machine boots from over the network: kernel, initrd, root, and a script for iPXE.
 
-The root is an archive that systemd in the initrd (257 or newer, with systemd-pull, tar, gzip and a network) unpacks
+The root is an archive that systemd in the initrd (newer than 257, with systemd-pull, tar, gzip and a network) unpacks
 into memory: systemd-import-generator(8).
 """
 
