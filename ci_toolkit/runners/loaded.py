@@ -90,7 +90,8 @@ class Loaded:
 
     @property
     def description(self) -> str:
-        return f"container: {self.engine.name} {self.engine.version}, not privileged, with its usual capabilities"
+        which = f"{self.engine.name} {self.engine.version}"
+        return f"container: {self.name} in {which}, not privileged, with its usual capabilities"
 
     def start(self, command: tuple[str, ...]) -> "Started":
         """Start the image's own command, or COMMAND in the place of all that it names. Raises HostError."""

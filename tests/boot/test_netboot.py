@@ -45,7 +45,7 @@ def directory(place: Path, script: str = SCRIPT) -> Path:
 
 def started(place: Path, output: Path) -> Boot:
     output.mkdir()
-    wishes = Wishes(firmware=("ipxe",), output=output, minutes=1.0)
+    wishes = Wishes(firmware=("ipxe",), output=output, minutes=5.0)
     console = Console(narration=io.StringIO())
     with subject.opened(place, output, console) as found:
         assert isinstance(found, image.Image)

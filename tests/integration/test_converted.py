@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,10 +107,14 @@ def boot(image: Path, output: Path, *arguments: str) -> Run:
     return Run(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, output=output)
 
 
-def images() -> str:
-    return run("docker", "images", "--quiet", "ci-toolkit-boot") + run(
-        "docker", "ps", "--all", "--quiet", "--filter", "ancestor=ci-toolkit-boot"
+def is_gone(done: Run) -> bool:
+    """Tell whether nothing is left of the image, nor of a container of it, by the name that was told."""
+    found = re.search(r"^container: (ci-toolkit-boot:[0-9a-f]{12}) in ", done.stderr, re.MULTILINE)
+    assert found is not None, done.stderr
+    named = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}") + run(
+        "docker", "ps", "--all", "--format", "{{.Image}}"
     )
+    return found[1] not in named.splitlines()
 
 
 def script(path: Path, text: str) -> str:
@@ -130,7 +135,7 @@ def test_boot_runs_a_container_image_and_its_checks(results: Path, tmp_path: Pat
         ("good", 0, ""), ("bad", 3, "oops\n"),
     ]  # fmt: skip
     assert '<testcase name="bad"' in (tmp_path / "out/boot.junit.xml").read_text(encoding="utf-8")
-    assert images() == ""
+    assert is_gone(done)
 
 
 def test_boot_checks_a_service_while_it_runs(results: Path, tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ def test_boot_checks_a_service_while_it_runs(results: Path, tmp_path: Path) -> N
         (0, ""), (None, "it was still running at the time limit"),
     ]  # fmt: skip
     assert (tmp_path / "out/container.log").read_text(encoding="utf-8") == "begun\n"
-    assert images() == ""
+    assert is_gone(done)
 
 
 @pytest.mark.parametrize(
@@ -161,4 +166,4 @@ def test_a_command_that_fails_is_told(results: Path, tmp_path: Path, command: st
     assert done.exit_code == 1, done.stderr
     (told,) = json.loads((tmp_path / "out/boot.json").read_text(encoding="utf-8"))["boots"]
     assert told["reason"].startswith(reason)
-    assert images() == ""
+    assert is_gone(done)
