@@ -16,7 +16,7 @@ from ci_toolkit.errors import UsageError
 if TYPE_CHECKING:
     from ci_toolkit.boot.image import Image
     from ci_toolkit.boot.oci import ContainerImage
-    from ci_toolkit.boot.outcome import Boot, Outcome
+    from ci_toolkit.boot.outcome import Outcome
     from ci_toolkit.boot.start import Wishes
 
 REPORT: Final = "boot.json"
@@ -78,20 +78,14 @@ def command(
     from ci_toolkit.boot import guest, seed, stored, subject
     from ci_toolkit.boot.changes import changes
     from ci_toolkit.boot.image import Image
-    from ci_toolkit.boot.outcome import Outcome
     from ci_toolkit.boot.start import Wishes
 
     environ, console = environ_of(obj), console_of(obj)
-    limits = {emulated: _minutes(time_limit, emulated=emulated) for emulated in (False, True)}
+    limits = minutes(time_limit)
     scripts = guest.read_scripts(checks)
     data = None if user_data is None else seed.read(user_data)
     before = None if baseline is None else stored.load(baseline)
-    if ssh_key is not None and user is None:
-        raise UsageError("--ssh-key is for --ssh", hint="Name the user: --ssh USER.")
-    if ssh_key is None and user not in (None, "root"):
-        raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
-    if ssh_key is not None and not ssh_key.is_file():
-        raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
+    _check_login(user, ssh_key)
     command = _words(words)
     deliver.check_directory(output)
     wishes = Wishes(
@@ -102,11 +96,10 @@ def command(
             if command:
                 raise UsageError("--command is for container images", hint="Run it with --check.")
             wishes = replace(wishes, firmware=_kinds(found, firmware))
-            boots = _start(found, wishes, limits, environ, console)
+            outcome = start(found, wishes, limits, environ, console)
         else:
-            boots = (_run(found, wishes, command, limits[False], environ, console),)
-    outcome = Outcome(image=image.name, boots=boots)
-    _write(outcome, output)
+            outcome = _run(found, wishes, command, limits[False], environ, console)
+    write(outcome, output)
     if as_json:
         console.result(stored.render(outcome))
     else:
@@ -118,51 +111,68 @@ def command(
     return outcome.exit_code
 
 
+def _check_login(user: str | None, ssh_key: Path | None) -> None:
+    if ssh_key is not None and user is None:
+        raise UsageError("--ssh-key is for --ssh", hint="Name the user: --ssh USER.")
+    if ssh_key is None and user not in (None, "root"):
+        raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
+    if ssh_key is not None and not ssh_key.is_file():
+        raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
+
+
 def _kinds(image: "Image", firmware: str) -> tuple[str, ...]:
     if firmware != "auto":
         return _FIRMWARE[firmware]
     return image.firmware or _FIRMWARE["both"]  # which then tell why not
 
 
-def _minutes(text: str, *, emulated: bool) -> float | None:
+def minutes(text: str) -> Mapping[bool, float | None]:
+    """Return how long a start may take by the time limit TEXT: on a processor of this machine, and emulated (True)."""
     from ci_toolkit.runners import limit
 
-    return (20.0 if emulated else 5.0) if text == "auto" else limit.minutes(text, emulated=emulated)
+    if text == "auto":
+        return {False: 5.0, True: 20.0}
+    return {emulated: limit.minutes(text, emulated=emulated) for emulated in (False, True)}
 
 
-def _start(
+def start(
     image: "Image", wishes: "Wishes", limits: Mapping[bool, float | None], environ: Mapping[str, str], console: Console
-) -> "tuple[Boot, ...]":
-    from ci_toolkit.boot import box, ground, start
+) -> "Outcome":
+    """Start IMAGE as WISHES say, where QEMU runs here, with LIMITS of `minutes`. Raises HostError for nowhere."""
+    from ci_toolkit.boot import box, ground
+    from ci_toolkit.boot import start as starting
+    from ci_toolkit.boot.outcome import Outcome
 
     kinds = [kind for kind in wishes.firmware if kind not in image.lacks]
     with ground.find(environ, console, output=wishes.output, kinds=kinds) as place:
         console.say(f"{place.description}: {place.accelerator.reason}")
         emulated = place.accelerator.name != "kvm"
-        boots = start.start(image, replace(wishes, minutes=limits[emulated]), place, console)
+        boots = starting.start(image, replace(wishes, minutes=limits[emulated]), place, console)
     if image.box is not None and image.provider:
         boots = box.added(boots, image.box, image.provider, wishes.output, console)
-    return boots
+    return Outcome(image=image.title, boots=boots)
 
 
 def _run(
     image: "ContainerImage",
     wishes: "Wishes",
     command: tuple[str, ...],
-    minutes: float | None,
+    limit: float | None,
     environ: Mapping[str, str],
     console: Console,
-) -> "Boot":
+) -> "Outcome":
     """Start a container image with the engine."""
     from ci_toolkit.boot import engine
+    from ci_toolkit.boot.outcome import Outcome
 
     for option, given in (("--ssh", wishes.user), ("--user-data", wishes.user_data)):
         if given is not None:
             raise UsageError(f"{option} is for virtual machines, and {image.path} is a container image")
-    return engine.start(
+    boot = engine.start(
         image, wishes.scripts, command,
-        minutes=minutes, output=wishes.output, environ=environ, console=console,
+        minutes=limit, output=wishes.output, environ=environ, console=console,
     )  # fmt: skip
+    return Outcome(image=image.path.name, boots=(boot,))
 
 
 def _words(text: str | None) -> tuple[str, ...]:
@@ -172,7 +182,8 @@ def _words(text: str | None) -> tuple[str, ...]:
         raise UsageError(f"--command {text!r}: {error}", hint="Write it as for a shell.") from error
 
 
-def _write(outcome: "Outcome", output: Path) -> None:
+def write(outcome: "Outcome", output: Path) -> None:
+    """Leave OUTCOME in the directory OUTPUT."""
     from ci_toolkit.boot import junit, stored
 
     deliver.write_file(output / REPORT, stored.render(outcome))
