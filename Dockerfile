@@ -22,7 +22,7 @@ RUN set -eu; \
         cpio zstd xz-utils libarchive-tools git ca-certificates \
         apt debian-archive-keyring ubuntu-keyring distribution-gpg-keys \
         pacman-package-manager makepkg archlinux-keyring dnf zypper \
-        qemu-system-x86 qemu-utils ovmf virtiofsd iproute2 swtpm \
+        qemu-system-x86 qemu-utils ovmf virtiofsd iproute2 swtpm openssh-client \
         locales; \
     localedef --no-archive -i fr_FR -f UTF-8 fr_FR.UTF-8; \
     apt-get purge -y -q locales; \

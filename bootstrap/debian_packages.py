@@ -53,6 +53,7 @@ TEST_TOOLS: Final = (
     Tool(program="mkpasswd", package="whois", why="salts passwords as crypt(3) does"),
     Tool(program="sbsign", package="sbsigntool", why="signs PE files"),
     Tool(program="ssh-keygen", package="openssh-client", why="makes host keys"),
+    Tool(program="/usr/sbin/sshd", package="openssh-server", why="lets checks log in"),
     Tool(program="setfacl", package="acl", why="sets default ACLs"),
     Tool(program="setcap", package="libcap2-bin", why="sets file capabilities"),
     Tool(program="setfattr", package="attr", why="sets extended attributes"),

@@ -1,25 +1,19 @@
 """The directories of one run: a scratch directory beside the output, the package cache, and an output that is whole."""
 
-import contextlib
 import errno
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ci_toolkit.console import Console
 from ci_toolkit.errors import FULL, BuildError, HostError, UsageError
+from ci_toolkit.host import leftovers
 from ci_toolkit.mkosi.source import MARK, RUN
-
-# How long a directory of a run may be there before its run has locked it.
-_YOUNG_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +98,9 @@ def open_workshop(
         output = output.resolve()
         _check(output)
         output.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(output)
+        leftovers.sweep((output.parent, output), RUN)
         base = _base(output)
-        held = _lock(base)
+        held = leftovers.lock(base)
     except OSError as error:
         raise HostError(
             f"{error.filename or output}: {error.strerror}", hint="Name an --output that can be written."
@@ -153,36 +147,6 @@ def _base(output: Path) -> Path:
             if not output.is_dir():
                 raise
     return Path(tempfile.mkdtemp(prefix=RUN, dir=output))
-
-
-def _sweep(output: Path) -> None:
-    """Remove the directories that runs for OUTPUT, or for another beside it, left when they were killed.
-
-    A run holds a lock on its own as long as it lives. One that is younger may not have got that far.
-    """
-    for place in (output.parent, output):
-        for path in place.glob(f"{RUN}*"):
-            with contextlib.suppress(OSError):
-                found = path.lstat()
-                old = found.st_mtime < time.time() - _YOUNG_SECONDS
-                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or not old:
-                    continue
-                held = _lock(path)
-                try:
-                    shutil.rmtree(path, ignore_errors=True)
-                finally:
-                    os.close(held)
-
-
-def _lock(directory: Path) -> int:
-    """Lock DIRECTORY and return its descriptor, with which the lock goes. Raises OSError where a living run has it."""
-    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        raise
-    return held
 
 
 def _is_full(error: OSError) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Final, Protocol
 from ci_toolkit import process
 from ci_toolkit.boot import firmware
 from ci_toolkit.boot.firmware import Firmware
-from ci_toolkit.boot.image import BIOS, SECURE_BOOT
+from ci_toolkit.boot.image import BIOS, IPXE, SECURE_BOOT
 from ci_toolkit.boot.lines import Running
 from ci_toolkit.boot.machine import PROGRAM
 from ci_toolkit.console import Console
@@ -20,10 +21,13 @@ from ci_toolkit.host import kvm
 from ci_toolkit.host.kvm import Accelerator
 from ci_toolkit.process import MINIMAL, Background, Command
 from ci_toolkit.runners import hypervisor
+from ci_toolkit.runners.container import PYTHON
 
 # QEMU ends when we do, however that was (util-linux).
 _LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 _ARCHITECTURE: Final = "x86_64"
+# SeaBIOS, and the iPXE of a network card, come with QEMU.
+_WITHOUT: Final = (BIOS, IPXE)
 _LAST_BYTES: Final = 64 << 10
 
 
@@ -48,6 +52,10 @@ class Ground(Protocol):
     @property
     def description(self) -> str:
         """Where this is, for the reader."""
+
+    @property
+    def python(self) -> str:
+        """Return the interpreter that programs beside QEMU can be run with."""
 
     def start(
         self, argv: tuple[str, ...], places: Places, *, disk: Path, ssh: tuple[str, int] | None
@@ -82,13 +90,13 @@ def _missing(kinds: Collection[str]) -> str | None:
     if shutil.which(PROGRAM, path=MINIMAL["PATH"]) is None:
         return f"{PROGRAM} is not installed"
     for kind in kinds:
-        if kind != BIOS and _here(kind) is None:
+        if kind not in _WITHOUT and _here(kind) is None:
             return f"no firmware for {kind} on x86_64 is described below /usr/share/qemu/firmware (ovmf, edk2-ovmf)"
     return None
 
 
 def _here(kind: str) -> Firmware | None:
-    return None if kind == BIOS else firmware.find(secure=kind == SECURE_BOOT)
+    return None if kind in _WITHOUT else firmware.find(secure=kind == SECURE_BOOT)
 
 
 def _accelerator() -> Accelerator:
@@ -103,6 +111,7 @@ class Here:
 
     accelerator: Accelerator
     description: str = "QEMU of this machine"
+    python: str = sys.executable
 
     def uefi(self, kind: str) -> Firmware | None:
         return _here(kind)
@@ -141,13 +150,14 @@ class Contained:
     """A container of the toolkit's image for each start."""
 
     container: hypervisor.Hypervisor
+    python: str = PYTHON
 
     @property
     def accelerator(self) -> Accelerator:
         return self.container.accelerator
 
     def uefi(self, kind: str) -> Firmware | None:
-        if kind == BIOS:
+        if kind in _WITHOUT:
             return None
         code, variables = hypervisor.SECURE_BOOT if kind == SECURE_BOOT else hypervisor.UEFI
         return Firmware(code=code, variables=variables, protected=kind == SECURE_BOOT)

@@ -88,13 +88,18 @@ def _read(path: Path) -> Script:
     return Script(name=path.name, content=content, interpreter=tuple(one.decode() for one in found.groups() if one))
 
 
+def words(*, emulated: bool) -> str:
+    """Return what the kernel is told besides, on its command line; EMULATED tells that its processor is."""
+    return _KERNEL + (_PATIENT if emulated else "")
+
+
 def strings(scripts: Sequence[Script], *, emulated: bool, more: Sequence[tuple[str, bytes]] = ()) -> tuple[str, ...]:
     """Return the SMBIOS strings that make a guest tell how it started and run SCRIPTS; MORE are further credentials.
 
     EMULATED tells that the guest's processor is.
     """
-    words = " ".join(f'"{" ".join(script.interpreter)}"' for script in scripts)
-    unit = _UNIT.format(run=RUN, port=PORT, interpreters=words)
+    interpreters = " ".join(f'"{" ".join(script.interpreter)}"' for script in scripts)
+    unit = _UNIT.format(run=RUN, port=PORT, interpreters=interpreters)
     credentials = (
         (f"systemd.extra-unit.{SERVICE}", unit.encode()),
         ("systemd.unit-dropin.multi-user.target", _WANTS.encode()),
@@ -104,5 +109,5 @@ def strings(scripts: Sequence[Script], *, emulated: bool, more: Sequence[tuple[s
     )
     return (
         *(f"io.systemd.credential.binary:{name}={base64.b64encode(data).decode()}" for name, data in credentials),
-        *(f"{name}={_KERNEL}{_PATIENT if emulated else ''}" for name in _FOR_KERNEL),
+        *(f"{name}={words(emulated=emulated)}" for name in _FOR_KERNEL),
     )

@@ -17,6 +17,10 @@ from ci_toolkit.images.read import identify
 BIOS: Final = "bios"
 UEFI: Final = "uefi"
 SECURE_BOOT: Final = "secure-boot"
+# Not on the machine's board, but its network card's.
+IPXE: Final = "ipxe"
+
+NETBOOT: Final = "netboot"
 
 # What a UEFI starts of a disk that it has not seen before (UEFI 2.10, 3.5.1.1).
 LOADER: Final = "EFI/BOOT/BOOTX64.EFI"
@@ -31,16 +35,35 @@ _SECTOR: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image: `format` is QEMU's word for it. `lacks` has, for a firmware that finds nothing to start, why."""
+    """An image: `format` is QEMU's word for it, or NETBOOT for a directory that is fetched.
+
+    `lacks` has, for a firmware that finds nothing to start, why. `name` is for people; `box` is what the disk was taken
+    out of, and `provider` whose, where that is a Vagrant box.
+    """
 
     path: Path
     format: str
     lacks: Mapping[str, str]
+    name: str = ""
+    box: Path | None = None
+    provider: str = ""
 
     @property
     def firmware(self) -> tuple[str, ...]:
         """Return the firmware kinds, but Secure Boot, that find something to start; all where that is not known."""
+        if self.format == NETBOOT:
+            return (IPXE,)
         return tuple(name for name in (BIOS, UEFI) if name not in self.lacks)
+
+    @property
+    def title(self) -> str:
+        return self.name or self.path.name
+
+
+def of_netboot(path: Path) -> Image:
+    """Return the netboot directory at PATH, which is fetched and is no disk."""
+    reason = "it is a netboot directory, which iPXE starts: leave --firmware out"
+    return Image(path=path, format=NETBOOT, lacks=dict.fromkeys((BIOS, UEFI, SECURE_BOOT), reason))
 
 
 def look(path: Path) -> Image:

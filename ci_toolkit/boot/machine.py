@@ -34,16 +34,33 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Net:
+    """What a machine starts from over the network: `first` is the URL of the script for iPXE.
+
+    Each connection to `address` in the guest's network gets a run of `command`; `console` is a file that tells SeaBIOS
+    where to speak besides.
+    """
+
+    first: str
+    address: tuple[str, int]
+    command: str
+    console: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a machine gets: the disk and its format, a UEFI (else SeaBIOS), and the files with its SMBIOS strings.
+
+    There is no disk where it starts from the `net`.
 
     `seed` is a directory that the guest finds as a disk named CIDATA; `ssh` the port of this machine, or where QEMU
     runs, that leads to the guest's.
     """
 
-    disk: Path
+    disk: Path | None
     format: str
     uefi: Firmware | None
+    net: Net | None = None
     strings: Sequence[Path] = ()
     seed: Path | None = None
     ssh: tuple[str, int] | None = None
@@ -60,17 +77,34 @@ def argv(hardware: Hardware, parts: Parts, sockets: Path) -> tuple[str, ...]:
         *("-machine", f"q35,smbios-entry-point-type=64,smm={smm}", "-accel", f"{hardware.accelerator}{threads}"),
         *("-cpu", hardware.processor, "-smp", str(hardware.cpus), "-m", f"{hardware.memory >> 20}M"),
         *(_flash(parts.uefi) if parts.uefi is not None else ()),
-        *("-drive", f"if=none,id=disk,format={parts.format},snapshot=on,file={escaped(parts.disk)}"),
-        *("-device", "virtio-blk-pci,drive=disk,bootindex=0"),
+        *(_disk(parts.disk, parts.format) if parts.disk is not None else ()),
         *(_seed(parts.seed) if parts.seed is not None else ()),
         *("-device", "VGA", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
-        *("-netdev", f"user,id=network{_forwarded(parts.ssh)}", "-device", "virtio-net-pci,netdev=network,romfile="),
+        *_network(parts),
         *(word for name in SOCKETS for word in ("-chardev", f"socket,id={name},path={escaped(sockets / name)}")),
         *("-serial", f"chardev:{CONSOLE}", "-serial", f"chardev:{REPORT}"),
         *("-device", f"isa-debugcon,iobase={_SEABIOS_PORT},chardev={FIRMWARE}"),
         *("-device", f"virtserialport,chardev={AGENT},name={_AGENT_PORT}"),
         *("-mon", f"chardev={CONTROL},mode=control"),
         *(word for path in parts.strings for word in ("-smbios", f"type=11,path={escaped(path)}")),
+    )
+
+
+def _disk(path: Path, kind: str) -> tuple[str, ...]:
+    drive = f"if=none,id=disk,format={kind},snapshot=on,file={escaped(path)}"
+    return ("-drive", drive, "-device", "virtio-blk-pci,drive=disk,bootindex=0")
+
+
+def _network(parts: Parts) -> tuple[str, ...]:
+    """The card's own firmware, iPXE, is there only where it has something to start."""
+    user, net = f"user,id=network{_forwarded(parts.ssh)}", parts.net
+    if net is None:
+        return ("-netdev", user, "-device", "virtio-net-pci,netdev=network,romfile=")
+    command = net.command.replace(",", ",,")
+    user += f",bootfile={net.first},guestfwd=tcp:{net.address[0]}:{net.address[1]}-cmd:{command}"
+    return (
+        *("-netdev", user, "-device", "virtio-net-pci,netdev=network,bootindex=0"),
+        *("-fw_cfg", f"name=etc/sercon-port,file={escaped(net.console)}"),
     )
 
 

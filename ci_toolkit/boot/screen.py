@@ -37,6 +37,10 @@ _BROKEN: Final = (
         re.compile(rb"BdsDxe: (No bootable option or device was found)"),
         "the UEFI found nothing on the disk that it could start",
     ),
+    (
+        re.compile(rb"^((?:https?://|Could not )[^\r\n]{1,300}\(https?://ipxe\.org/[0-9a-f]{8}\))", re.MULTILINE),
+        "iPXE gave up: {}",
+    ),
     (re.compile(rb"(No bootable device)"), "the BIOS found nothing on the disk that it could start"),
     (
         re.compile(rb"(You are in emergency mode|Reached target (?:\S+ - )?[Ee]mergency)"),

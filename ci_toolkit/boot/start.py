@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ci_toolkit.boot import control, guest, lines, machine, ports, records, seed, ssh, watch
+from ci_toolkit.boot import control, guest, lines, machine, netboot, ports, records, seed, ssh, watch
 from ci_toolkit.boot.ground import Ground, Places
 from ci_toolkit.boot.guest import Script
-from ci_toolkit.boot.image import Image
+from ci_toolkit.boot.image import NETBOOT, Image
 from ci_toolkit.boot.machine import Hardware, Parts
 from ci_toolkit.boot.outcome import Boot, Check
 from ci_toolkit.boot.records import Record
@@ -76,7 +76,7 @@ def _start(image: Image, firmware: str, wishes: Wishes, ground: Ground, console:
             accelerator=accelerator.name,
             processor=accelerator.processor,
             cpus=min(_CPUS, len(os.sched_getaffinity(0))),
-            memory=min(_MEMORY, virtual.memory()),
+            memory=min(max(_MEMORY, netboot.memory(image.path)), virtual.memory()),
         )
         run = _Run(
             firmware=firmware, wishes=wishes, console=console, work=work, login=login, accelerator=accelerator.name
@@ -109,8 +109,11 @@ def _parts(image: Image, firmware: str, wishes: Wishes, ground: Ground, login: L
     if wishes.user_data is not None:
         directory = work / "seed"
         seed.write(directory, wishes.user_data)
+    fetched = image.format == NETBOOT
+    emulated = ground.accelerator.name == "tcg"
     return Parts(
-        disk=image.path.absolute(),
+        disk=None if fetched else image.path.absolute(),
+        net=netboot.net(image.path, work, python=ground.python, emulated=emulated) if fetched else None,
         format=image.format,
         uefi=ground.uefi(firmware),
         strings=paths,

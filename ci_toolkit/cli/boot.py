@@ -1,5 +1,6 @@
-"""`ci-toolkit boot`: start an image in a virtual machine, and run checks in it."""
+"""`ci-toolkit boot`: start an image in a virtual machine, or as a container, and run checks in it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from ci_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ci_toolkit.boot.image import Image
+    from ci_toolkit.boot.oci import ContainerImage
     from ci_toolkit.boot.outcome import Outcome
     from ci_toolkit.boot.start import Wishes
 
@@ -38,6 +40,9 @@ _FILE: Final = click.Path(path_type=Path, readable=False)
 @click.option(
     "--ssh-key", type=_FILE, metavar="FILE", help="The private key for USER; else root gets one made for this."
 )
+@click.option(
+    "--command", "words", metavar="COMMAND", help="Of a container image: run COMMAND in the place of its own."
+)
 @click.option("--output", type=_FILE, default=Path("boot"), metavar="DIR", help="Where logs and reports go. [boot]")
 @click.option("--baseline", type=_FILE, metavar="FILE", help="A boot.json from before; tell what changed since.")
 @click.option(
@@ -55,20 +60,24 @@ def command(
     user_data: Path | None,
     user: str | None,
     ssh_key: Path | None,
+    words: str | None,
     output: Path,
     baseline: Path | None,
     time_limit: str,
     as_json: bool,
 ) -> int:
-    """Start IMAGE, a raw or qcow2 disk, in QEMU, and tell how that went and how each SCRIPT ended.
+    """Start IMAGE, and tell how that went and how each SCRIPT ended.
+
+    IMAGE is a disk (raw, qcow2, VMDK, VDI, VHD, VHDX), a Vagrant box or a netboot directory, which QEMU starts, or a
+    container image (OCI layout, docker-archive), which Docker or Podman does.
 
     IMAGE is never changed. It runs with KVM where a guest was seen to boot with it, else emulated; in the toolkit's
     container where this machine has no QEMU. Exit code 1 where it did not come up or a check failed, 3 where nothing
-    runs QEMU, 6 where IMAGE cannot be read.
+    runs it, 6 where IMAGE cannot be read.
     """
-    from ci_toolkit.boot import guest, seed, stored
+    from ci_toolkit.boot import guest, seed, stored, subject
     from ci_toolkit.boot.changes import changes
-    from ci_toolkit.boot.image import look
+    from ci_toolkit.boot.image import Image
     from ci_toolkit.boot.start import Wishes
 
     environ, console = environ_of(obj), console_of(obj)
@@ -76,19 +85,20 @@ def command(
     scripts = guest.read_scripts(checks)
     data = None if user_data is None else seed.read(user_data)
     before = None if baseline is None else stored.load(baseline)
-    if ssh_key is not None and user is None:
-        raise UsageError("--ssh-key is for --ssh", hint="Name the user: --ssh USER.")
-    if ssh_key is None and user not in (None, "root"):
-        raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
-    if ssh_key is not None and not ssh_key.is_file():
-        raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
-    found = look(image)
+    _check_login(user, ssh_key)
+    command = _words(words)
     deliver.check_directory(output)
     wishes = Wishes(
-        firmware=_kinds(found, firmware), output=output.absolute(), minutes=None,
-        scripts=scripts, user_data=data, user=user, key=ssh_key,
-    )  # fmt: skip
-    outcome = start(found, wishes, limits, environ, console)
+        firmware=(), output=output.absolute(), minutes=None, scripts=scripts, user_data=data, user=user, key=ssh_key
+    )
+    with subject.opened(image, output.absolute(), console) as found:
+        if isinstance(found, Image):
+            if command:
+                raise UsageError("--command is for container images", hint="Run it with --check.")
+            wishes = replace(wishes, firmware=_kinds(found, firmware))
+            outcome = start(found, wishes, limits, environ, console)
+        else:
+            outcome = _run(found, wishes, command, limits[False], environ, console)
     write(outcome, output)
     if as_json:
         console.result(stored.render(outcome))
@@ -99,6 +109,15 @@ def command(
         told = None if before is None else changes(before, outcome)
         console.result(table.render(outcome, told, width=width, colour=colour))
     return outcome.exit_code
+
+
+def _check_login(user: str | None, ssh_key: Path | None) -> None:
+    if ssh_key is not None and user is None:
+        raise UsageError("--ssh-key is for --ssh", hint="Name the user: --ssh USER.")
+    if ssh_key is None and user not in (None, "root"):
+        raise UsageError("only root can be given a key made for this", hint=f"Name the key of {user}: --ssh-key FILE.")
+    if ssh_key is not None and not ssh_key.is_file():
+        raise UsageError(f"{ssh_key} is no file", hint="Name the private key.")
 
 
 def _kinds(image: "Image", firmware: str) -> tuple[str, ...]:
@@ -120,7 +139,7 @@ def start(
     image: "Image", wishes: "Wishes", limits: Mapping[bool, float | None], environ: Mapping[str, str], console: Console
 ) -> "Outcome":
     """Start IMAGE as WISHES say, where QEMU runs here, with LIMITS of `minutes`. Raises HostError for nowhere."""
-    from ci_toolkit.boot import ground
+    from ci_toolkit.boot import box, ground
     from ci_toolkit.boot import start as starting
     from ci_toolkit.boot.outcome import Outcome
 
@@ -129,7 +148,38 @@ def start(
         console.say(f"{place.description}: {place.accelerator.reason}")
         emulated = place.accelerator.name != "kvm"
         boots = starting.start(image, replace(wishes, minutes=limits[emulated]), place, console)
-    return Outcome(image=image.path.name, boots=boots)
+    if image.box is not None and image.provider:
+        boots = box.added(boots, image.box, image.provider, wishes.output, console)
+    return Outcome(image=image.title, boots=boots)
+
+
+def _run(
+    image: "ContainerImage",
+    wishes: "Wishes",
+    command: tuple[str, ...],
+    limit: float | None,
+    environ: Mapping[str, str],
+    console: Console,
+) -> "Outcome":
+    """Start a container image with the engine."""
+    from ci_toolkit.boot import engine
+    from ci_toolkit.boot.outcome import Outcome
+
+    for option, given in (("--ssh", wishes.user), ("--user-data", wishes.user_data)):
+        if given is not None:
+            raise UsageError(f"{option} is for virtual machines, and {image.path} is a container image")
+    boot = engine.start(
+        image, wishes.scripts, command,
+        minutes=limit, output=wishes.output, environ=environ, console=console,
+    )  # fmt: skip
+    return Outcome(image=image.path.name, boots=(boot,))
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise UsageError(f"--command {text!r}: {error}", hint="Write it as for a shell.") from error
 
 
 def write(outcome: "Outcome", output: Path) -> None:

@@ -1,12 +1,8 @@
 """From an image to all that was asked for: whole or not at all, with checksums beside."""
 
-import fcntl
 import hashlib
-import os
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,9 +13,10 @@ from ci_toolkit.formats import fit
 from ci_toolkit.formats.source import Disk, open_disk
 from ci_toolkit.formats.table import Format
 from ci_toolkit.formats.work import Progress, Work
+from ci_toolkit.host import leftovers
 from ci_toolkit.images.limits import MIB
 
-# How the directory of a run is called; a build removes those of runs that were killed.
+# How the directory of a run is called; the next conversion, or build, removes those of runs that were killed.
 _RUN: Final = ".ci-toolkit-"
 
 
@@ -64,25 +61,14 @@ def convert(image: Path, wanted: Sequence[Format], output: Path, console: Consol
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_RUN, dir=output) as scratch, _locked(Path(scratch)):
-            return _converted(image, wanted, (output, Path(scratch)), console, forge)
+        with leftovers.directory(output, _RUN) as scratch:
+            return _converted(image, wanted, (output, scratch), console, forge)
     except OSError as error:
         if error.errno in FULL:
             raise HostError(
                 f"the disk is full: nothing was written to {output}", hint="Free space, or name another --output."
             ) from error
         raise UsageError(f"{error.filename or output}: {error.strerror}", hint="Name another --output.") from error
-
-
-@contextmanager
-def _locked(scratch: Path) -> Iterator[None]:
-    """Hold the lock by which a build that tidies up beside us knows that SCRATCH is in use (workshop.py)."""
-    held = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
 
 
 def _converted(

@@ -1,6 +1,6 @@
 """What a machine boots from over the network: kernel, initrd, root, and a script for iPXE.
 
-The root is an archive that systemd in the initrd (257 or newer, with systemd-pull, tar, gzip and a network) unpacks
+The root is an archive that systemd in the initrd (newer than 257, with systemd-pull, tar, gzip and a network) unpacks
 into memory: systemd-import-generator(8).
 """
 
@@ -23,7 +23,8 @@ KERNEL: Final = "vmlinuz"
 INITRD: Final = "initrd"
 ROOT: Final = "root.tar.gz"
 SCRIPT: Final = "boot.ipxe"
-_PULL: Final = "rd.systemd.pull=tar,machine,verify=no:root:${cwduri}" + ROOT
+# Who chains the script may have set `base`, for which an iPXE of 2019 (Debian 12's) has no word, and `arguments`.
+_PULL: Final = "rd.systemd.pull=tar,machine,verify=no:root:${base}" + ROOT
 _BOUND: Final = "root=bind:/run/machines/root ip=any"
 # What a command line says of the disk that is not there.
 _OF_THE_DISK: Final = re.compile(r"(?:root|rootflags|rootfstype|roothash|usrhash|mount\.usr\w*|systemd\.verity\w*)=\S*")
@@ -33,9 +34,16 @@ _SIGN: Final = "A unified kernel image (EFI/Linux/*.efi) or a boot loader entry 
 
 _SCRIPT: Final = """\
 #!ipxe
-kernel {kernel} initrd={initrd} {line}
-initrd {initrd}
+isset ${{base}} || set base ${{cwduri}}
+isset ${{base}} || goto unknown
+kernel ${{base}}{kernel} initrd={initrd} {line} ${{arguments}}
+initrd ${{base}}{initrd}
 boot
+exit 1
+:unknown
+echo This iPXE does not know where it found this script. Set base to the address of its directory, with a slash at
+echo the end, and chain it again.
+exit 1
 """
 
 

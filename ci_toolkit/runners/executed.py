@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -12,16 +12,25 @@ if TYPE_CHECKING:
 GATE: Final = ("sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh")
 
 
+class Stream(Protocol):
+    """Takes what a program writes."""
+
+    def feed(self, chunk: bytes) -> None: ...
+
+
 def execute(
-    container: "Container", argv: tuple[str, ...], directory: str, streams: tuple["Lines", "Lines"]
+    container: "Container", argv: tuple[str, ...], directory: str, streams: tuple[Stream, Stream], *, user: str = ""
 ) -> int | None:
-    """Run ARGV from DIRECTORY, put what it writes into STREAMS, and return its exit code, None when it is gone."""
+    """Run ARGV from DIRECTORY, put what it writes into STREAMS, and return its exit code, None when it is gone.
+
+    It runs as USER, "" for the container's own.
+    """
     from docker.errors import NotFound
     from docker.utils.socket import frames_iter
 
     assert container.client is not None
     api = container.client.api
-    started = api.exec_create(container.id, [*GATE, *argv], workdir=directory, stdin=True)
+    started = api.exec_create(container.id, [*GATE, *argv], workdir=directory, stdin=True, user=user)
     attached: Any = api.exec_start(started["Id"], socket=True)
     frames: Any = frames_iter
     with closing(attached):

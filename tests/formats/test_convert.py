@@ -48,6 +48,15 @@ def test_what_is_there_is_replaced_and_nothing_else_is_left(tmp_path: Path, disk
     assert (tmp_path / "disk.vdi").stat().st_size > 1 << 20
 
 
+def test_what_a_killed_conversion_left_goes_with_the_next(tmp_path: Path, disk: Path) -> None:
+    left = tmp_path / ".ci-toolkit-x"
+    left.mkdir()
+    (left / "disk.vdi").write_text("half")
+    os.utime(left, (0, 0))
+    to(disk, "vdi", tmp_path)
+    assert names(tmp_path) == ["disk.vdi", "disk.vdi.sha256"]
+
+
 @pytest.mark.parametrize(
     ("failure", "seen"),
     [(OSError(errno.ENOSPC, "No space left on device"), HostError), (KeyboardInterrupt(), KeyboardInterrupt)],

@@ -26,9 +26,11 @@ def test_the_root_is_the_whole_file_system(tmp_path: Path, converted: Converted,
 def test_the_script_keeps_the_command_line_but_what_names_the_disk(converted: Converted) -> None:
     script = (converted("netboot") / "boot.ipxe").read_text().splitlines()
     assert script[0] == "#!ipxe"
-    assert script[1].startswith("kernel vmlinuz initrd=initrd console=ttyS0 rd.systemd.pull=tar,")
-    assert script[1].count("root=") == 1
-    assert script[2:] == ["initrd initrd", "boot"]
+    (kernel,) = (line for line in script if line.startswith("kernel "))
+    assert kernel.startswith("kernel ${base}vmlinuz initrd=initrd console=ttyS0 rd.systemd.pull=tar,")
+    assert kernel.count("root=") == 1
+    after = script[script.index(kernel) + 1 :]
+    assert after[:2] == ["initrd ${base}initrd", "boot"]
 
 
 def test_the_entries_of_a_boot_loader_are_followed(tmp_path: Path, disk: Path) -> None:

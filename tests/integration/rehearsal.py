@@ -107,7 +107,7 @@ def main(definitions: list[str]) -> int:
                 return 1
         print((found.place / "output/notes.md").read_text(encoding="utf-8"))
         print(found.call("prune", *found.targets, "--keep", "1", day="2026-11-28").stdout)
-        print(*sorted(os.listdir(found.mirror)), *found.registry.tags(), sep="\n")
+        print(*sorted(path.name for path in Path(found.mirror).iterdir()), *found.registry.tags(), sep="\n")
     return 0
 
 
