@@ -34,7 +34,7 @@ CLOUD: Final = f"""\
 {_HEAD}
 cloud-init status --wait --long || test $? -eq 2
 test -e /etc/seeded
-test "$(hostname)" = seeded
+test "$(cat /etc/hostname)" = seeded
 test "$(stat -c %U:%a /home/arch/.ssh/authorized_keys)" = arch:600
 grep -q ttyS0 /proc/cmdline
 {_grown(2000)}{_SSHD}"""
