@@ -3,6 +3,7 @@
 # Debian testing, because the tools decide whether an image can be reproducible at all (docs/container.md has the trial
 # of both releases): systemd >= 260 derives the ext4 hash seed from Seed=, mkosi >= 26 hands the epoch to
 # systemd-sysusers, xfsprogs >= 6.17 fills an xfs deterministically. pacman's repo-add calls bsdtar (libarchive-tools).
+# grub-mkimage and grub-bios-setup are for BiosBootloader=grub; GRUB itself comes from the image's own distribution.
 # trixie works with `--build-arg DEBIAN_RELEASE=trixie`; its images need more settings to come out the same.
 ARG DEBIAN_RELEASE=testing
 ARG BASE=debian:${DEBIAN_RELEASE}-slim
@@ -19,6 +20,7 @@ RUN set -eu; \
     apt-get install -y -q --no-install-recommends \
         mkosi python3 systemd systemd-repart systemd-ukify systemd-boot-tools kmod openssl sbsigntool uidmap \
         dosfstools mtools e2fsprogs squashfs-tools erofs-utils xfsprogs btrfs-progs f2fs-tools cryptsetup-bin fdisk \
+        grub-common grub-pc-bin \
         cpio zstd xz-utils libarchive-tools git ca-certificates \
         apt debian-archive-keyring ubuntu-keyring distribution-gpg-keys \
         pacman-package-manager makepkg archlinux-keyring dnf zypper \

@@ -5,7 +5,7 @@ SETUP := $(PYTHON) -m bootstrap
 # mkfs and its kin live where a user's PATH may not lead; programs must not write caches into the sources.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test check bench same-bits release-rehearsal fuzz doors lint types layers image engine venv python packages clean
+.PHONY: help demo test check bench same-bits arch-images release-rehearsal fuzz doors lint types layers image engine venv python packages clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -29,6 +29,9 @@ bench: image ## measure comparing and building against cmp, diff, diffoscope and
 
 same-bits: image ## build one image by every runner, in every surroundings: one SHA-256
 	$(BIN)/python -m tests.integration.same_bits
+
+arch-images: image ## build, prove, convert and start every image of examples/arch; takes an hour and more without KVM
+	$(BIN)/python -m tests.arch.images
 
 release-rehearsal: image packages ## release examples/debian to every kind of target on loopback, three times; then prune
 	$(BIN)/python -m tests.integration.rehearsal

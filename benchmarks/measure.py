@@ -11,10 +11,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Wall-clock seconds, processor seconds and peak resident memory in bytes of one process, and how it ended."""
+    """Wall-clock seconds and peak resident memory in bytes of one process, and how it ended."""
 
     seconds: float
-    processor_seconds: float
     peak_bytes: int
     exit_code: int
 
@@ -42,12 +41,7 @@ class Task:
         _, status, usage = os.wait4(child.pid, 0)  # also counts what the child waited for
         seconds = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
-        return Run(
-            seconds=seconds,
-            processor_seconds=usage.ru_utime + usage.ru_stime,
-            peak_bytes=usage.ru_maxrss * 1024,
-            exit_code=child.returncode,
-        )
+        return Run(seconds=seconds, peak_bytes=usage.ru_maxrss * 1024, exit_code=child.returncode)
 
 
 def in_turn(tasks: Sequence[Task], *, runs: int) -> list[list[Run]]:
@@ -73,16 +67,7 @@ def row(task: Task, runs: Sequence[Run]) -> str:
 
 def ratio(name: str, ours: Sequence[Run], theirs: Sequence[Run], wanted: str) -> str:
     """Return one line: how the two compare, run by run; below 1 the first is quicker."""
-    return _compared(name, [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)], wanted)
-
-
-def processor_ratio(name: str, ours: Sequence[Run], theirs: Sequence[Run], wanted: str) -> str:
-    """Return one line as `ratio` does, of processor time: what others do on the machine meanwhile counts less."""
-    pairs = zip(ours, theirs, strict=True)
-    return _compared(name, [one.processor_seconds / other.processor_seconds for one, other in pairs], wanted)
-
-
-def _compared(name: str, ratios: Sequence[float], wanted: str) -> str:
+    ratios = [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
     middle = statistics.median(ratios)
     shown = f"{middle:.2f}" if middle >= 0.1 else f"1/{1 / middle:.0f}"
     return f"  {name:<28} {shown:>8}    wanted: {wanted}"

@@ -43,6 +43,7 @@ class Package:
     description: str
     architecture: str = "x86_64"
     depends: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
     backup: tuple[str, ...] = ()
     scriptlet: str = ""
     members: Sequence[Member] = ()
@@ -97,6 +98,7 @@ def _information(package: Package) -> str:
         ("arch", package.architecture),
         ("license", "custom"),
         *(("depend", name) for name in package.depends),
+        *(("provides", f"{name}={package.version}") for name in package.provides),
         *(("backup", path) for path in package.backup),
     )
     return "".join(f"{key} = {value}\n" for key, value in rows)

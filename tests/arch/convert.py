@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.arch import archive, files, packages
+from tests.arch import archive, files, packages, services
 from tests.arch.archive import Member, Package
 
 
@@ -45,15 +45,26 @@ def fetch(target: Path) -> list[Deb]:
     (target / "status").touch()
     options = (f"Dir::State::status={target}/status", f"Dir::Cache::archives={target}", "APT::Sandbox::User=root")
     words = [word for option in options for word in ("-o", option)]
-    for verb in (
-        ("update",),
-        ("install", "--no-install-recommends", "--download-only", *packages.WANTED),
-        ("download", *packages.ALONE),
-    ):
-        done = subprocess.run(("apt-get", "-q", "-y", *words, *verb), cwd=target, stdout=sys.stderr, check=False)
-        if done.returncode != 0:
-            sys.exit(os.EX_UNAVAILABLE)
+    _apt(target, *words, "update")
+    _apt(target, *words, "install", "--no-install-recommends", "--download-only", *packages.WANTED)
+    _apt(target, *words, "download", *packages.ALONE, *_kernel())
     return [_deb(path) for path in sorted(target.glob("*.deb"))]
+
+
+def _apt(place: Path, *words: str) -> None:
+    done = subprocess.run(("apt-get", "-q", "-y", *words), cwd=place, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        sys.exit(os.EX_UNAVAILABLE)
+
+
+def _kernel() -> list[str]:
+    """Return the packages that the kernel is in: how many these are depends on the release."""
+    names = [packages.KERNEL]
+    for name in names:
+        told = subprocess.run(("apt-cache", "depends", name), check=True, capture_output=True, text=True).stdout
+        found = re.findall(rf"^ *Depends: ({packages.OF_THE_KERNEL})$", told, re.MULTILINE)
+        names += [one for one in found if one not in names]
+    return names[1:]
 
 
 def _deb(path: Path) -> Deb:
@@ -63,7 +74,10 @@ def _deb(path: Path) -> Deb:
 
 
 def arch_name(debian: str) -> str:
-    return packages.RENAMED.get(debian, debian)
+    if debian in packages.RENAMED:
+        return packages.RENAMED[debian]
+    patterns = packages.RENAMED_BY_PATTERN.items()
+    return next((name for pattern, name in patterns if re.fullmatch(pattern, debian)), debian)
 
 
 def convert(debs: list[Deb]) -> list[Package]:
@@ -90,12 +104,16 @@ def _package(name: str, debs: list[Deb], provided: Mapping[str, str]) -> Package
         for choice in deb.needs:
             depends |= {provided[word] for word in choice if word in provided and word != name}
         backup += _conffiles(deb)
+    for path in [path for path in members if path.startswith("usr/lib/modules/") and path.endswith("/vmlinuz")]:
+        base = archive.text(path.replace("/vmlinuz", "/pkgbase"), f"{name}\n")
+        members[base.path] = base
     members |= {member.path: member for member in files.ADDED.get(name, ())}
     return Package(
         name=name,
         version=_version(next((deb for deb in debs if deb.name == name), debs[0]).fields["Version"]),
         description=debs[0].fields["Description"],
         depends=tuple(sorted(depends - {name})),
+        provides=files.PROVIDES.get(name, ()),
         backup=tuple(sorted(path for path in backup if path in members)),
         scriptlet=files.SCRIPTLETS.get(name, ""),
         members=tuple(members.values()),
@@ -127,7 +145,7 @@ def _members(deb: Deb) -> Iterator[Member]:
             yield Member(
                 path=path,
                 kind=info.type,
-                mode=(info.mode & ~0o2000) | 0o4000 if info.gname == "shadow" else info.mode,
+                mode=_mode(info),
                 gid=packages.GROUPS[info.gname],
                 mtime=int(info.mtime),
                 content=file.read() if file else b"",
@@ -135,8 +153,18 @@ def _members(deb: Deb) -> Iterator[Member]:
             )
 
 
+def _mode(info: tarfile.TarInfo) -> int:
+    """Return the mode of INFO: setuid in place of set-group-id of `shadow`, and none of a group that Arch lacks."""
+    if info.gname not in ("shadow", "_ssh"):
+        return info.mode
+    return (info.mode & ~0o2000) | (0o4000 if info.gname == "shadow" else 0)
+
+
 def moved(path: str) -> str:
     """Return where Arch has Debian's PATH."""
+    kernel = re.fullmatch(r"boot/vmlinuz-(.+)", path)
+    if kernel is not None:
+        return f"usr/lib/modules/{kernel[1]}/vmlinuz"
     for before, after in packages.MOVED.items():
         if path.startswith(f"{before}/"):
             return after + path[len(before) :]
@@ -156,6 +184,22 @@ def own(key: bytes, fingerprint: str) -> list[Package]:
         Package(
             name="base", version="3-2", description="Minimal package set", architecture="any", depends=packages.BASE
         ),
+        Package(
+            name="base-devel",
+            version="1-2",
+            description="Basic tools to build packages",
+            architecture="any",
+            depends=packages.BASE_DEVEL,
+        ),
+        Package(
+            name="pambase",
+            version="20250719-1",
+            description="Base PAM configuration",
+            architecture="any",
+            backup=tuple(member.path for member in services.PAMBASE if member.content),
+            members=services.PAMBASE,
+        ),
+        *services.STAND_INS,
         Package(
             name="filesystem",
             version="2025.10.12-1",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from tests.arch import services
 from tests.arch.archive import Member, directory, link, text
 
 _PASSWD: Final = """\
@@ -29,7 +30,9 @@ _GROUPS: Final[Mapping[str, int]] = {
     "games": 50,
     "network": 90,
     "power": 98,
+    "users": 984,
     "utmp": 997,
+    "wheel": 998,
     "adm": 999,
     "nobody": 65534,
 }
@@ -86,36 +89,11 @@ FILESYSTEM: Final[tuple[Member, ...]] = (
 EDITED: Final = ("etc/group", "etc/gshadow", "etc/passwd", "etc/shadow")
 
 
-def _hook(when: str, targets: str, description: str, command: str) -> str:
-    trigger = f"[Trigger]\nType = Path\nOperation = Install\nOperation = Upgrade\nTarget = {targets}\n"
-    return f"{trigger}\n[Action]\nDescription = {description}\nWhen = {when}\nExec = {command}\n"
-
-
-def _hooked(name: str, targets: str, description: str, command: str) -> Member:
-    return text(f"usr/share/libalpm/hooks/{name}.hook", _hook("PostTransaction", targets, description, command))
-
-
 # Packages without a counterpart in Debian, and what others carry besides Debian's files.
 ADDED: Final[Mapping[str, tuple[Member, ...]]] = {
+    **services.ADDED,
     "bash": (link("usr/bin/sh", "bash"),),
     "gawk": (link("usr/bin/awk", "gawk"),),
-    "systemd": (
-        _hooked(
-            "20-systemd-sysusers", "usr/lib/sysusers.d/*.conf", "Creating accounts...", "/usr/bin/systemd-sysusers"
-        ),
-        _hooked(
-            "30-systemd-tmpfiles",
-            "usr/lib/tmpfiles.d/*.conf",
-            "Creating temporary files...",
-            "/usr/bin/systemd-tmpfiles --create",
-        ),
-        _hooked(
-            "30-systemd-catalog",
-            "usr/lib/systemd/catalog/*",
-            "Updating the journal's messages...",
-            "/usr/bin/journalctl --update-catalog",
-        ),
-    ),
     # Debian's pacman-key looks for keyrings where Debian has them.
     "pacman": (link("usr/share/keyrings", "pacman/keyrings"),),
 }
@@ -128,5 +106,11 @@ SCRIPTLETS: Final[Mapping[str, str]] = {
 
 DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "archlinux-keyring": ("pacman",),
+    "linux": ("coreutils", "initramfs", "kmod"),
     "pacman": ("gnupg", "gawk", "sed", "grep"),
+    "pam": ("pambase",),
+    "systemd-sysvcompat": ("systemd",),
 }
+
+# What is asked for by another name: mkosi wants an initrd to have `udev`.
+PROVIDES: Final[Mapping[str, tuple[str, ...]]] = {"systemd": ("udev",)}

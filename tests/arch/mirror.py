@@ -15,6 +15,10 @@ from bootstrap.workplace import cache_directory
 
 HERE: Final = Path(__file__).parent
 IMAGE: Final = os.environ.get("CI_TOOLKIT_IMAGE", "ci-toolkit:local")
+# The one day whose packages are served.
+SNAPSHOT: Final = "2026/07/01"
+# What decides the packages.
+_MAKERS: Final = ("archive", "convert", "files", "packages", "services")
 _PATIENCE_SECONDS: Final = 20
 
 
@@ -53,8 +57,23 @@ def serve(port: int = 8000) -> Iterator[tuple[str, ...]]:
     """
     if _docker("version", "--format", "{{.Server.Arch}}") != "amd64":
         raise UnavailableError("the packages of the Arch rig are those of x86-64")
-    argv = ("run", "--detach", "--rm", f"--volume={repository()}:/srv/mirror:ro", "--entrypoint=python3")
-    server = _docker(*argv, IMAGE, "-u", "-m", "http.server", "--directory=/srv/mirror", str(port))
+    place = repository()
+    volumes = [f"--volume={place / name}:/srv/mirror/{name}:ro" for name in ("core", "extra")]
+    # As Arch's archive has the packages of a day, which mkosi asks for where there is a Snapshot=.
+    volumes.append(f"--volume={place}:/srv/mirror/repos/{SNAPSHOT}:ro")
+    server = _docker(
+        "run",
+        "--detach",
+        "--rm",
+        *volumes,
+        "--entrypoint=python3",
+        IMAGE,
+        "-u",
+        "-m",
+        "http.server",
+        "--directory=/srv/mirror",
+        str(port),
+    )
     try:
         until = time.monotonic() + _PATIENCE_SECONDS
         while "Serving HTTP" not in _docker("logs", server):
@@ -70,10 +89,10 @@ def serve(port: int = 8000) -> Iterator[tuple[str, ...]]:
 
 
 def _key() -> str:
-    """Name what decides the repository: this package, and the release of Debian that the image is made of."""
+    """Name what decides the repository: its makers, and the release of Debian that the image is made of."""
     summary = hashlib.sha256(_docker("run", "--rm", "--entrypoint=cat", IMAGE, "/etc/os-release").encode())
-    for path in sorted(HERE.glob("*.py")):
-        summary.update(path.read_bytes())
+    for name in _MAKERS:
+        summary.update((HERE / f"{name}.py").read_bytes())
     return summary.hexdigest()[:16]
 
 

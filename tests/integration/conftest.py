@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from composite import Outcome
 from fake_github import FakeGitHub
 
 from ci_toolkit.workshop import packages_directory
+from tests.arch import mirror
 from tests.integration import local_gitlab, small, steps
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,16 @@ def runner() -> None:
     report = json.loads(completed.stdout)
     if report["runner"] is None:
         pytest.skip(f"no runner fits this machine: {completed.stdout}")
+
+
+@pytest.fixture(scope="module")
+def served(runner: None) -> Iterator[tuple[str, ...]]:
+    """mkosi's options for a mirror of Arch that is made of Debian's packages; skips where there can be none."""
+    try:
+        with mirror.serve() as options:
+            yield options
+    except mirror.UnavailableError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 python -m tests.integration.rehearsal [DEFINITION…]     (examples/debian where none is named)
 """
 
-import os
 import subprocess
 import sys
 import tempfile

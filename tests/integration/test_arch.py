@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,14 +94,11 @@ def verify(definition: Path, output: Path, options: tuple[str, ...]) -> Run:
     return Run(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, output=output)
 
 
-@pytest.fixture(scope="module")
-def served(runner: None) -> Iterator[tuple[str, ...]]:
-    """mkosi's options for the mirror."""
-    try:
-        with mirror.serve() as options:
-            yield options
-    except mirror.UnavailableError as error:
-        pytest.skip(str(error))
+def pin(configuration: Path, snapshot: str) -> None:
+    """Take the line of CONFIGURATION that pins the packages out of its comment, and check that it is for SNAPSHOT."""
+    text = configuration.read_text(encoding="utf-8")
+    assert f"\n# Snapshot={snapshot}\n" in text
+    configuration.write_text(text.replace("\n# Snapshot=", "\nSnapshot="), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +114,11 @@ def inspected(arch: Run) -> Inspected:
 
 @pytest.fixture(scope="module")
 def keyed(served: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same with a keyring and a log, verified."""
+    """The same with a keyring and a log, verified; its packages are those of one day."""
     place = tmp_path_factory.mktemp("keyed")
     shutil.copytree(ROOT / "examples/arch", place / "source/arch")
     small.write(place / "source", {"arch/mkosi.postinst.chroot": SCRIPT})
+    pin(place / "source/arch/mkosi.conf", mirror.SNAPSHOT)
     small.commit(place / "source")
     return verify(place / "source/arch", place / "output", served)
 
@@ -193,3 +190,17 @@ def test_the_log_of_pacman_is_kept_with_the_epoch_as_its_time(keyed: Run, keyed_
     logged = keyed_inspected.of("logged")
     assert any("removed tree" in line for line in logged)
     assert {line.split("]", 1)[0] for line in logged} == {dated(keyed, "+[%Y-%m-%dT%H:%M:%S+0000")}
+
+
+@pytest.mark.parametrize(("example", "snapshot"), [("arch", mirror.SNAPSHOT), ("debian", "20260701T000000Z")])
+def test_the_pin_of_an_example_is_one_line_that_mkosi_knows(
+    runner: None, tmp_path: Path, example: str, snapshot: str
+) -> None:
+    shutil.copytree(ROOT / "examples" / example, tmp_path / example)
+    pin(tmp_path / example / "mkosi.conf", snapshot)
+    argv = ("docker", "run", "--rm", f"--volume={tmp_path / example}:/mnt:ro", "--entrypoint=mkosi", mirror.IMAGE)
+    told = subprocess.run(
+        (*argv, "--directory=/mnt", "--json", "summary"), capture_output=True, text=True, check=True
+    ).stdout
+    (image,) = json.loads(told)["Images"]
+    assert image["Snapshot"] == snapshot
