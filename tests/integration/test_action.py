@@ -126,7 +126,8 @@ def test_the_outputs_name_the_image_and_its_digest(job: Job, leaky: Outcome) -> 
 def test_the_report_and_the_logs_are_uploaded_although_the_step_failed(job: Job, leaky: Outcome) -> None:
     assert leaky.used[UPLOAD]["name"] == "ci-toolkit-verify-0"
     assert uploaded(job, leaky) == {
-        f"leaky-output/{name}" for name in (*(f"report.{kind}" for kind in KINDS), "first.log", "second.log")
+        f"leaky-output/{name}"
+        for name in (*(f"report.{kind}" for kind in KINDS), "build-record.json", "first.log", "second.log")
     }
 
 
