@@ -20,10 +20,21 @@ from ci_toolkit.compare.facts import Facts
 from ci_toolkit.console import Console, printable
 from ci_toolkit.errors import UnreadableError, UsageError
 from ci_toolkit.mkosi import source
-from ci_toolkit.records import accepted, addresses, changes, checkout, digest, published, reading, stored, vouching
+from ci_toolkit.records import (
+    accepted,
+    addresses,
+    changes,
+    checkout,
+    digest,
+    published,
+    reading,
+    stored,
+    sums,
+    vouching,
+)
 from ci_toolkit.records import verdict as verdicts
 from ci_toolkit.records.published import Base
-from ci_toolkit.records.record import NAME, Record
+from ci_toolkit.records.record import NAME, Record, beside, is_record
 from ci_toolkit.records.verdict import Platform, Verdict
 from ci_toolkit.reports.report import Report
 from ci_toolkit.runners import container
@@ -31,6 +42,7 @@ from ci_toolkit.runners.runner import Request
 from ci_toolkit.site import Wishes
 
 _CAUSES: Final = 20
+_RECORDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +76,7 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     does.
     """
     with console.step("Record"):
-        base, name = published.split(asked.where, NAME)
-        content = base.read(name, stored.LIMIT_BYTES)
-        if content is None:
-            raise UnreadableError(f"there is no {base.name(name)}", hint="Name a build-record.json, or where one lies.")
+        base, name, content = _fetch_record(asked.where)
         vouched = vouching.vouch(base, name, content, asked.sha256, asked.keys)
         (console.say if vouched.by_anybody else console.warn)(f"The record is {vouched.sentence}")
         record = stored.parse(content)
@@ -81,7 +90,24 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
         wishes = replace(asked.wishes, directory=directory, profiles=record.image.profiles, mkosi_arguments=arguments)
         pipeline.build(wishes, pinned, console)
         ours = reading.load(wishes.output)
-    return _judge(asked, base, content, vouched.sentence, record, ours, console)
+    return _judge(asked, base, name, content, vouched.sentence, record, ours, console)
+
+
+def _fetch_record(where: str) -> tuple[Base, str, bytes]:
+    """Return the base, the name and the content of the record at WHERE, or of the only one in the release there."""
+    base, name = published.split(where, NAME)
+    content = base.read(name, stored.LIMIT_BYTES)
+    if content is None and name == NAME:
+        listed = base.read(sums.NAME, sums.LIMIT_BYTES)
+        names = [] if listed is None else sorted(filter(is_record, sums.parse(listed)))
+        if len(names) > 1:
+            shown = ", ".join(base.name(one) for one in names[:_RECORDS])
+            raise UnreadableError(f"{printable(where)} has {len(names)} records", hint=f"Name one: {shown}")
+        name = names[0] if names else name
+        content = base.read(name, stored.LIMIT_BYTES)
+    if content is None:
+        raise UnreadableError(f"there is no {base.name(name)}", hint=f"Name a {NAME}, or where one lies.")
+    return base, name, content
 
 
 def _definition(record: Record, asked: Asked, base: Base, scratch: Path, environ: Mapping[str, str]) -> Path:
@@ -130,14 +156,21 @@ def _image(
 
 
 def _judge(
-    asked: Asked, base: Base, content: bytes, vouched: str, record: Record, ours: Record, console: Console
+    asked: Asked,
+    base: Base,
+    name: str,
+    content: bytes,
+    vouched: str,
+    record: Record,
+    ours: Record,
+    console: Console,
 ) -> Rebuilt:
     same = verdicts.same(record, ours)
     others = changes.between(record, ours)
     report, causes = None, tuple[str, ...]()
     if not same:
         with console.step("Comparison"):
-            report, causes = _explain(base, record, asked.wishes.output, console)
+            report, causes = _explain(base, name, record, asked.wishes.output, console)
     verdict = Verdict(
         same=same,
         record=hashlib.sha256(content).hexdigest(),
@@ -160,7 +193,9 @@ def _judge(
     return Rebuilt(verdict=verdict, report=report)
 
 
-def _explain(base: Base, record: Record, output: Path, console: Console) -> tuple[Report | None, tuple[str, ...]]:
+def _explain(
+    base: Base, name: str, record: Record, output: Path, console: Console
+) -> tuple[Report | None, tuple[str, ...]]:
     """Compare the first file that differs with the published one, which may not be there; return what was found."""
     rebuilt = reading.load(output)
     here = {one.name: one.sha256 for one in rebuilt.outputs}
@@ -170,7 +205,7 @@ def _explain(base: Base, record: Record, output: Path, console: Console) -> tupl
     with tempfile.TemporaryDirectory(prefix=".published-", dir=output.resolve().parent) as place:
         target = Path(place) / Path(theirs.name).name
         try:
-            found = _fetch(base, theirs.name, theirs.size, target)
+            found = _fetch(base, beside(name, theirs.name), theirs.size, target)
         except UnreadableError as error:
             console.warn(f"The published image is not compared: {error.message}")
             return None, ()
@@ -191,16 +226,18 @@ def _explain(base: Base, record: Record, output: Path, console: Console) -> tupl
     return report, tuple(printable(finding.title) for finding in findings[:_CAUSES])
 
 
-def _fetch(base: Base, name: str, size: int, target: Path) -> str | None:
-    """Fetch the file NAME of SIZE bytes to TARGET, and return its SHA-256; None where it is not there."""
-    sums = hashlib.sha256()
-    with base.pieces(name, size) as pieces, target.open("wb") as file:
-        if pieces is None:
-            return None
-        for piece in pieces:
-            sums.update(piece)
-            file.write(piece)
-    return sums.hexdigest()
+def _fetch(base: Base, names: tuple[str, ...], size: int, target: Path) -> str | None:
+    """Fetch the first of NAMES that is there, SIZE bytes, to TARGET, and return its SHA-256; None where none is."""
+    for name in names:
+        sums = hashlib.sha256()
+        with base.pieces(name, size) as pieces, target.open("wb") as file:
+            if pieces is None:
+                continue
+            for piece in pieces:
+                sums.update(piece)
+                file.write(piece)
+        return sums.hexdigest()
+    return None
 
 
 def check(where: str) -> None:

@@ -113,6 +113,29 @@ def test_and_over_a_server_where_it_may_be_gone_or_be_another_one(repository: Pa
         assert (found.report, found.verdict.same) == (None, False)
 
 
+def test_of_several_images_in_one_place_each_files_name_has_the_images(repository: Path, use: Use) -> None:
+    published = built(repository, use)
+    for name in (NAME, "image.txt"):
+        (published / name).rename(published / f"cloud.{name}")
+    (published / "image.txt").write_text("another image's\n")
+    use(FakeRunner(lambda _: "another\n"))
+    found = rebuilt(asked(repository, str(published / f"cloud.{NAME}")))
+    assert found.report is not None
+
+
+def test_the_only_record_of_a_release_is_found_and_of_several_one_has_to_be_named(repository: Path, use: Use) -> None:
+    published = built(repository, use)
+    (published / NAME).rename(published / f"cloud.{NAME}")
+    listed = subprocess.run(("sha256sum", f"cloud.{NAME}"), cwd=published, check=True, capture_output=True).stdout
+    (published / "SHA256SUMS").write_bytes(listed)
+    use(FakeRunner(lambda _: "an image\n"))
+    assert rebuilt(asked(repository, str(published))).verdict.same
+    (published / "SHA256SUMS").write_bytes(listed + b"0" * 64 + f"  server.{NAME}\n".encode())
+    with pytest.raises(UnreadableError, match="2 records") as refused:
+        rebuilt(asked(repository, str(published)))
+    assert f"cloud.{NAME}" in (refused.value.hint or "")
+
+
 def test_other_files_of_the_same_commit_are_no_rebuild(repository: Path, use: Use) -> None:
     published = built(repository, use)
     altered(published, "source", "digest", value="0" * 64)

@@ -11,6 +11,22 @@ from ci_toolkit.runners.runner import ToolkitImage
 NAME: Final = "build-record.json"
 
 
+def is_record(name: str) -> bool:
+    """Tell whether a published file NAME is a record: build-record.json, or one with an image's name before it."""
+    return name == NAME or name.endswith((f"/{NAME}", f".{NAME}"))
+
+
+def beside(record: str, output: str) -> tuple[str, ...]:
+    """Return the names that OUTPUT may have beside the file RECORD, as published.
+
+    Of several images in one place, what two of them have carries the image's name: "cloud.build-record.json" and,
+    maybe, "cloud.image.raw".
+    """
+    folder = f"{record.rpartition('/')[0]}/" if "/" in record else ""
+    prefix = record.removesuffix(NAME)
+    return tuple(dict.fromkeys((f"{prefix}{output}", f"{folder}{output}")))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where the definition comes from.

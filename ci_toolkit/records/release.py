@@ -16,7 +16,7 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.records import addresses, openpgp, published, stored, sums, vouching
 from ci_toolkit.records import verdict as verdicts
 from ci_toolkit.records.published import Base
-from ci_toolkit.records.record import NAME, Record
+from ci_toolkit.records.record import NAME, Record, beside, is_record
 from ci_toolkit.records.verdict import Verdict
 
 INDEX: Final = "verdicts.txt"
@@ -108,7 +108,7 @@ def _file(base: Base, name: str, digest: str) -> Check:
 
 
 def _verdicts(base: Base, listed: Mapping[str, str], asked: Asked) -> Iterator[Check]:
-    names = [name for name in sorted(listed) if name == NAME or name.endswith((f"/{NAME}", f".{NAME}"))]
+    names = [name for name in sorted(listed) if is_record(name)]
     records: dict[str, tuple[str, Record]] = {}
     for name in names:
         try:
@@ -136,10 +136,9 @@ def _verdicts(base: Base, listed: Mapping[str, str], asked: Asked) -> Iterator[C
 
 def _agrees(name: str, record: Record, listed: Mapping[str, str]) -> Iterator[Check]:
     """Tell of each file that the record and SHA256SUMS know by two digests."""
-    folder = name.rpartition("/")[0]
     for output in record.outputs:
-        there = f"{folder}/{output.name}" if folder else output.name
-        if listed.get(there, output.sha256) != output.sha256:
+        known = [listed[there] for there in beside(name, output.name) if there in listed]
+        if known and known[0] != output.sha256:
             yield Check(what=printable(name), good=False, found=f"has another SHA-256 for {printable(output.name)}")
 
 

@@ -49,10 +49,7 @@ def start(request: Request) -> Iterator["VirtualPlace"]:
             place = VirtualPlace(machine=running, request=request, hardware=hardware)
             place.fetch_packages()
             yield place
-            try:
-                place.keep_packages()
-            except (HostError, OSError) as error:
-                request.console.warn(f"new packages did not get into the cache: {error}")
+            place.keep_packages()
     except BaseException:
         console = base / _CONSOLE
         if console.exists() and console.stat().st_size:
@@ -163,7 +160,13 @@ class VirtualPlace:
         shutil.rmtree(shared)
 
     def keep_packages(self) -> None:
-        """Copy back what is new in the package cache."""
+        """Copy back what is new in the package cache; where that fails, the next build fetches it again."""
+        try:
+            self._copy_packages_back()
+        except (HostError, OSError) as error:
+            self.request.console.warn(f"new packages did not get into the cache: {error}")
+
+    def _copy_packages_back(self) -> None:
         base, packages = self.request.scratch.parent, self.request.packages
         listed = self.demand("find", os.fspath(_PACKAGES), "-type", "f", "-printf", "%s %Ts %P\n")
         rows = (line.split(" ", 2) for line in listed.splitlines())
@@ -238,4 +241,6 @@ class VirtualSandbox:
         self.inner.own(*places)
 
     def give_back(self, place: Path) -> None:
-        """Leave PLACE as it is: nobody else is in the machine."""
+        """Copy the package cache back where PLACE is that; leave others, nobody else is in the machine."""
+        if place == _PACKAGES:
+            self.place.keep_packages()

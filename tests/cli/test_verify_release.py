@@ -218,6 +218,20 @@ def test_a_quorum_takes_keys_that_are_trusted(call: Call, release: Release) -> N
         verified(call, release, *quorum(call, 2, "alice"))
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_of_several_images_in_one_release_each_files_name_has_the_images(
+    call: Call, release: Release, *, wrong: bool
+) -> None:
+    (release.place / "build-record.json").rename(release.place / "cloud.build-record.json")
+    (release.place / "cloud.raw").rename(release.place / "cloud.cloud.raw")
+    (release.place / "cloud.raw").write_text("another image")  # of another record, which has its own name before it
+    if wrong:
+        (release.place / "cloud.cloud.raw").write_text("not what the record says")
+    release.seal()
+    assert verified(call, release) == (ExitCode.POLICY if wrong else ExitCode.FINE)
+    assert ("has another SHA-256 for cloud.raw" in call.shown) == wrong
+
+
 def test_where_there_is_no_release_it_is_told_in_one_line(call: Call, tmp_path: Path) -> None:
     for where in ("http://example.org/", str(tmp_path / "none"), str(tmp_path)):
         with pytest.raises(UnreadableError) as refused:

@@ -128,7 +128,11 @@ def test_the_outputs_name_the_image_and_its_digest(job: Job, different: Outcome)
 def test_the_report_and_the_logs_are_uploaded_although_the_step_failed(job: Job, different: Outcome) -> None:
     assert different.used[UPLOAD]["name"] == "ci-toolkit-verify-0"
     assert uploaded(job.workspace, different) == {
-        f"leaky-output/{name}" for name in (*(f"report.{kind}" for kind in KINDS), "first.log", "second.log")
+        f"leaky-output/{name}"
+        for name in (
+            *(f"report.{kind}" for kind in KINDS),
+            *("build-record.json", "report.files.mtree.gz", "first.log", "second.log"),
+        )
     }
 
 

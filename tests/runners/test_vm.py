@@ -107,6 +107,23 @@ def test_new_packages_get_into_the_cache_and_nothing_else_is_copied(place: Virtu
     }
 
 
+def test_they_are_there_as_soon_as_a_build_gives_them_back(place: VirtualPlace, tmp_path: Path) -> None:
+    place.fetch_packages()
+    packages = tmp_path / "inside/packages"
+    (packages / "new.deb").write_text("new")
+    place.sandbox(NORMAL).give_back(tmp_path / "inside/home")
+    assert not (place.request.packages / "new.deb").exists()
+    place.sandbox(NORMAL).give_back(packages)
+    assert (place.request.packages / "new.deb").read_text() == "new"
+
+
+def test_that_the_cache_gets_no_package_fails_no_build(place: VirtualPlace, tmp_path: Path) -> None:
+    (tmp_path / "inside/packages").mkdir()
+    (tmp_path / "inside/packages/new.deb").write_text("new")
+    place.request.packages.rmdir()
+    place.sandbox(NORMAL).give_back(tmp_path / "inside/packages")
+
+
 def test_a_copy_that_fails_says_what_failed(place: VirtualPlace, tmp_path: Path) -> None:
     with pytest.raises(HostError, match=r"failed in the virtual machine: .*No such file"):
         place.copy(tmp_path / "nothing", tmp_path / "inside/x")
