@@ -122,8 +122,8 @@ def _definition(record: Record, asked: Asked, base: Base, scratch: Path, environ
     found = source.find(directory)
     copy = scratch / "copy"
     source.copy(found, copy, epoch=found.epoch, leave_out=(asked.wishes.output.resolve(),))
-    sums, _ = digest.definition(copy)
-    if sums != record.origin.digest:
+    files, _ = digest.definition(copy)
+    if files != record.origin.digest:
         why = "it was built from a work tree with changes" if record.origin.dirty else "has it submodules?"
         raise UnreadableError(
             f"the definition here is not the one of the record: {why}", hint="Name the files with --source."
@@ -229,14 +229,14 @@ def _explain(
 def _fetch(base: Base, names: tuple[str, ...], size: int, target: Path) -> str | None:
     """Fetch the first of NAMES that is there, SIZE bytes, to TARGET, and return its SHA-256; None where none is."""
     for name in names:
-        sums = hashlib.sha256()
+        content = hashlib.sha256()
         with base.pieces(name, size) as pieces, target.open("wb") as file:
             if pieces is None:
                 continue
             for piece in pieces:
-                sums.update(piece)
+                content.update(piece)
                 file.write(piece)
-        return sums.hexdigest()
+        return content.hexdigest()
     return None
 
 
