@@ -109,6 +109,7 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "linux": ("coreutils", "initramfs", "kmod"),
     "pacman": ("gnupg", "gawk", "sed", "grep"),
     "pam": ("pambase",),
+    "systemd": ("libseccomp",),
     "systemd-sysvcompat": ("systemd",),
 }
 

@@ -28,7 +28,7 @@ ssh_authorized_keys:
   - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f seed
 write_files:
   - path: /etc/seeded
-    content: yes
+    content: "yes"
 """
 CLOUD: Final = f"""\
 {_HEAD}
