@@ -43,7 +43,7 @@ create|run)
 esac
 """
 # Where the job looks for its cache; gitlab-ci-local restores none whose policy is a variable, as the template has it.
-CACHE = "/gcl-builds/.ci-toolkit-packages"
+CACHE = "/builds/images/cloud/.ci-toolkit-packages"
 PIPELINE = f"""\
 include:
   - local: templates/verify.yml
