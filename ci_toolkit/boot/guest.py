@@ -42,8 +42,9 @@ _WANTS: Final = f"[Unit]\nWants={SERVICE}\n"
 # The last console is the one of programs; the screen is the kernel's own choice where there is none. On its first start
 # systemd-firstboot may ask for a locale there, and wait for an answer for ever.
 _KERNEL: Final = "console=tty0 console=ttyS0 systemd.firstboot=no"
-# That an emulated processor is slow is no fault of the image: its units and devices get ten times as long as usual.
-_PATIENT: Final = " systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
+# That an emulated processor is slow is no fault of the image: its units and devices get ten times as long as usual, and
+# the kernel does not panic because the first ticks of its clock come late (no_timer_check, which KVM implies).
+_PATIENT: Final = " no_timer_check systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
 _FOR_KERNEL: Final = ("io.systemd.stub.kernel-cmdline-extra", "io.systemd.boot.kernel-cmdline-extra")
 
 # What a unit's ExecStart= takes as it is, without quotes: an interpreter and, as Linux reads it, one argument.

@@ -70,7 +70,7 @@ def test_the_guest_gets_each_script_as_it_is_and_a_unit_that_systemd_takes(tmp_p
 def test_a_slow_processor_is_no_fault_of_the_image() -> None:
     patient = [one for one in guest.strings((), emulated=True) if one.startswith("io.systemd.stub.")]
     assert patient == [
-        "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0 systemd.firstboot=no "
+        "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0 systemd.firstboot=no no_timer_check "
         "systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
     ]
 

@@ -1,6 +1,5 @@
 """Netboot directories: fetched by the real iPXE of QEMU's network card, and asked for by http.client."""
 
-import gzip
 import http.client
 import io
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import sector
+from fetched import directory
 
 from ci_toolkit.boot import ground, image, netboot, served, start, subject
 from ci_toolkit.boot.machine import PROGRAM
@@ -21,8 +20,6 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.host.kvm import Accelerator
 
 EMULATED = Accelerator(name="tcg", processor="max", reason="emulated")
-TOLD = "ci-toolkit hello - \nci-toolkit state - eA==\nci-toolkit end - \n"
-SCRIPT = "#!ipxe\nisset ${base} || exit 1\nchain ${base}vmlinuz\n"
 # Where option ROMs of Debian, Fedora and Arch are.
 CARDS = ("/usr/share/qemu/pxe-virtio.rom", "/usr/lib/ipxe/qemu/pxe-virtio.rom", "/usr/share/ipxe/qemu/1af41000.rom")
 
@@ -31,16 +28,6 @@ needs_ipxe = [
     pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed"),
     pytest.mark.skipif(not any(Path(card).exists() for card in CARDS), reason="ipxe-qemu is not installed"),
 ]
-
-
-def directory(place: Path, script: str = SCRIPT) -> Path:
-    """A netboot directory, whose kernel is a sector that iPXE takes for a network boot program."""
-    place.mkdir()
-    sector.disk(place / "vmlinuz", (sector.COM2, TOLD), size=512)
-    (place / "initrd").write_bytes(b"initrd")
-    (place / "root.tar.gz").write_bytes(gzip.compress(bytes(1000)))
-    (place / "boot.ipxe").write_text(script, encoding="ascii")
-    return place
 
 
 def started(place: Path, output: Path) -> Boot:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import fetched
 import pytest
 import sector
 
@@ -69,8 +70,9 @@ def contained(image_path: Path, output: Path) -> int:
     console = Console()
     place = ground.Contained(container=hypervisor.probe(dict(os.environ), console, output))
     print(place.description)
-    wishes = Wishes(firmware=("bios",), output=output, minutes=1.0)
-    (boot,) = start.start(image.look(image_path), wishes, place, console)
+    found = image.of_netboot(image_path) if image_path.is_dir() else image.look(image_path)
+    wishes = Wishes(firmware=found.firmware, output=output, minutes=5.0)
+    (boot,) = start.start(found, wishes, place, console)
     print(boot.reason or "up", *boot.files)
     return 0 if boot.passed else 1
 
@@ -101,6 +103,16 @@ def test_without_qemu_the_container_starts_it(tmp_path: Path) -> None:
     assert said.startswith("QEMU in a container of ")
     assert said.endswith("up bios.serial.log bios.screen.png\n")
     assert (tmp_path / "output/bios.screen.png").stat().st_uid == os.getuid()
+
+
+@pytest.mark.usefixtures("runner")
+def test_without_qemu_the_container_fetches_a_netboot_directory(tmp_path: Path) -> None:
+    with start_contained(tmp_path, fetched.directory(tmp_path / "netboot")) as process:
+        said, complaint = process.communicate(timeout=600)
+    if NO_ENGINE in complaint:
+        pytest.skip(complaint.splitlines()[-1])
+    assert process.returncode == 0, complaint
+    assert said.endswith("up ipxe.serial.log ipxe.screen.png\n")
 
 
 @pytest.mark.usefixtures("runner")
