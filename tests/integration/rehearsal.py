@@ -33,7 +33,8 @@ DISK: Final = {
     # Nothing boots from it, but mkosi asks for an El Torito catalogue, which wants one.
     "images/mkosi.repart/00-esp.conf": (ROOT / "examples/tiny/mkosi.repart/00-esp.conf").read_text(encoding="utf-8"),
     "images/mkosi.skeleton/usr/lib/os-release": "ID=small\nNAME=Small\n",
-    "images/mkosi.skeleton/usr/bin/hello": "#!/bin/sh\necho Hello\n",
+    # A program tells for which architecture a container image is.
+    "images/mkosi.postinst": '#!/bin/sh\nset -eu\ninstall -D /usr/bin/true "$BUILDROOT/usr/bin/true"\n',
     "images/mkosi.skeleton/etc/motd": "Hello\n",
 }
 
