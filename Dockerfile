@@ -21,7 +21,7 @@ RUN set -eu; \
         mkosi python3 systemd systemd-repart systemd-ukify systemd-boot-tools kmod openssl sbsigntool uidmap \
         dosfstools mtools e2fsprogs squashfs-tools erofs-utils xfsprogs btrfs-progs f2fs-tools cryptsetup-bin fdisk \
         grub-common grub-pc-bin \
-        cpio zstd xz-utils libarchive-tools git ca-certificates \
+        cpio zstd xz-utils libarchive-tools git ca-certificates gpg gpg-agent gpgconf \
         apt debian-archive-keyring ubuntu-keyring distribution-gpg-keys \
         pacman-package-manager makepkg archlinux-keyring dnf zypper \
         qemu-system-x86 qemu-utils ovmf virtiofsd iproute2 swtpm openssh-client \

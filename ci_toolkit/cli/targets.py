@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,12 @@ from ci_toolkit.releases.retention import Policy
 
 if TYPE_CHECKING:
     from ci_toolkit.publish.target import Target
+
+# What is never shown; the signing key itself is more than a line, and no program of ours repeats it.
+_SECRETS: Final = (
+    *("GITHUB_TOKEN", "GITLAB_TOKEN", "CI_JOB_TOKEN", "CI_TOOLKIT_REGISTRY_PASSWORD", "CI_REGISTRY_PASSWORD"),
+    "CI_TOOLKIT_SIGNING_PASSPHRASE",
+)
 
 Decorated = Callable[..., Any]
 
@@ -49,8 +55,7 @@ def opened(texts: Sequence[str], environ: Mapping[str, str], console: Console) -
     from ci_toolkit import settings
     from ci_toolkit.forges.patience import Patience
 
-    secrets = ("GITHUB_TOKEN", "GITLAB_TOKEN", "CI_JOB_TOKEN", "CI_TOOLKIT_REGISTRY_PASSWORD", "CI_REGISTRY_PASSWORD")
-    for secret in (*(environ.get(name, "") for name in secrets), settings.value("token", environ)):
+    for secret in (*(environ.get(name, "") for name in _SECRETS), settings.value("token", environ)):
         console.mask(secret)
     patience = Patience(tell=console.say)
     return tuple(targets.find(text, environ, patience) for text in dict.fromkeys(texts))

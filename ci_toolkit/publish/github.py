@@ -114,7 +114,11 @@ class Releases:
                 return str(found["html_url"])
             days = [versions.order(one["tag_name"]) for one in self._listed() if not one["draft"]]
             latest = versions.order(release.version) >= max(days, default=versions.order(release.version))
-            content = {"draft": False, "make_latest": "true" if latest else "false"}
+            content = {
+                "body": _body(release),  # the draft may be of a run that knew less
+                "draft": False,
+                "make_latest": "true" if latest else "false",
+            }
             done = self._wire.ask("PATCH", f"{self._url}/{found['id']}", content=content).json()
             self._sweep(release.version)
             return str(done["html_url"])
@@ -161,7 +165,7 @@ class Releases:
         content = {
             "tag_name": release.version,
             "name": release.version,
-            "body": f"{release.notes}\n{MARK}",
+            "body": _body(release),
             "draft": True,
             **({"target_commitish": release.commit} if release.commit else {}),
         }
@@ -215,6 +219,10 @@ class Releases:
             yield from items
             if len(items) < PAGE_SIZE:
                 return
+
+
+def _body(release: Release) -> str:
+    return f"{release.notes}\n{MARK}"
 
 
 def _labels(release: _Json) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.forge import PAGE_SIZE
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.wire import Wire, shaped
-from ci_toolkit.reports.escape import block, code
+from ci_toolkit.reports.escape import code, fenced
 
 TITLE: Final = "The release fails"
 MARK: Final = "<!-- ci-toolkit release failed -->"
@@ -45,7 +45,7 @@ class Issue:
 
     def failed(self, what: str, job: Job) -> str:
         """Say WHAT failed in the open issue, or in a new one, and return where it is."""
-        text = f"{MARK}\n{block(what)}\n\n{_origin(job)}The next release that works closes this issue.\n"
+        text = f"{MARK}\n{fenced(what)}\n\n{_origin(job)}The next release that works closes this issue.\n"
 
         def attempt() -> str:
             found = self._found()

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ci_toolkit.cli.release import command as release
+
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 WORKFLOWS = sorted(path for place in ("workflows/github", ".github/workflows") for path in (ROOT / place).glob("*.yml"))
@@ -137,3 +139,24 @@ def test_what_hears_commands_checks_nothing_out_and_runs_no_script() -> None:
 def test_the_comment_waits_for_the_workflow_that_verify_is() -> None:
     texts = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (VERIFY, COMMENT)]
     assert texts[1][True]["workflow_run"]["workflows"] == [texts[0]["name"]]
+
+
+@pytest.mark.parametrize("file", ["workflows/github/release.yml", "workflows/gitlab/release.yml"])
+def test_the_workflows_that_release_call_the_command_by_options_that_it_has(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    known = {option for parameter in release.params for option in parameter.opts}
+    given = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+    assert "--issue" in given
+    assert given <= known
+
+
+def test_only_one_release_runs_at_once_and_the_key_is_the_protected_branchs() -> None:
+    github = yaml.safe_load((ROOT / "workflows/github/release.yml").read_text(encoding="utf-8"))
+    assert github["concurrency"] == {"group": "release", "cancel-in-progress": False}
+    (job,) = github["jobs"].values()
+    assert job["environment"] == "release"
+    assert "default_branch" in job["if"]
+    *_, gitlab = yaml.safe_load_all((ROOT / "workflows/gitlab/release.yml").read_text(encoding="utf-8"))
+    (job,) = gitlab.values()
+    assert job["resource_group"] == "release"
+    assert all('$CI_COMMIT_REF_PROTECTED == "true"' in rule["if"] for rule in job["rules"])

@@ -112,6 +112,7 @@ class GitHubReleases:
             if asked.get("draft") is False and release["draft"] and taken:
                 return _invalid("Release", "tag_name")
             release["draft"] = asked.get("draft", release["draft"])
+            release["body"] = asked.get("body", release["body"])
             release["published_at"] = None if release["draft"] else _NOW
         return Answer(status=200, content=release)
 

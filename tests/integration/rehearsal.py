@@ -30,7 +30,11 @@ DISK: Final = {
     + "\n[Content]\nBootable=no\n",
     "images/mkosi.repart/10-root.conf": "[Partition]\nType=root\nFormat=ext4\nCopyFiles=/\nSizeMinBytes=16M\n"
     "SizeMaxBytes=16M\nAddValidateFS=no\n",
+    # Nothing boots from it, but mkosi asks for an El Torito catalogue, which wants one.
+    "images/mkosi.repart/00-esp.conf": (ROOT / "examples/tiny/mkosi.repart/00-esp.conf").read_text(encoding="utf-8"),
     "images/mkosi.skeleton/usr/lib/os-release": "ID=small\nNAME=Small\n",
+    # A program tells for which architecture a container image is.
+    "images/mkosi.postinst": '#!/bin/sh\nset -eu\ninstall -D /usr/bin/true "$BUILDROOT/usr/bin/true"\n',
     "images/mkosi.skeleton/etc/motd": "Hello\n",
 }
 
@@ -69,7 +73,7 @@ class Stage:
         return subprocess.run(argv, env=environ, cwd=self.place, capture_output=True, text=True, check=False)
 
     def release(self, *definitions: Path, day: str) -> "subprocess.CompletedProcess[str]":
-        options = ("--formats", "qcow2,oci", "--output", str(self.place / "output"), "--vary", "hostname,umask,zone")
+        options = ("--formats", "qcow2,oci", "--output", str(self.place / "output"))
         return self.call("release", *map(str, definitions), *self.targets, *options, day=day)
 
     def home(self) -> Path:
@@ -106,7 +110,7 @@ def main(definitions: list[str]) -> int:
                 return 1
         print((found.place / "output/notes.md").read_text(encoding="utf-8"))
         print(found.call("prune", *found.targets, "--keep", "1", day="2026-11-28").stdout)
-        print(*sorted(path.name for path in Path(found.mirror).iterdir()), *found.registry.tags(), sep="\n")
+        print(*sorted(path.name for path in found.mirror.iterdir()), *found.registry.tags(), sep="\n")
     return 0
 
 

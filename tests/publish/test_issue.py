@@ -9,6 +9,7 @@ from fake_github import FakeGitHub
 from fake_gitlab import FakeGitLab
 from forge_server import Answer, Fault, ForgeServer
 from issues import Issues
+from markdown_it import MarkdownIt
 from waits import Waits
 
 from ci_toolkit.ci.job import Job, Provider
@@ -71,8 +72,11 @@ def test_what_failed_is_harmless_in_the_issue(site: Site) -> None:
     job, _, kept, _ = site
     ours(site).failed("```\n@everybody <script> ::set-env::", job)
     (only,) = kept.opened()
-    body = only[kept.text].splitlines()
-    assert body[1].startswith("````")
+    text = only[kept.text]
+    shown = str(MarkdownIt("commonmark").render(text))
+    assert shown.count("<pre>") == 1
+    assert "<script>" not in shown
+    assert "@everybody" in shown.partition("<pre>")[2].partition("</pre>")[0]
 
 
 def test_without_a_forge_or_a_token_it_is_told() -> None:
