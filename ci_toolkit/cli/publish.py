@@ -33,6 +33,7 @@ def command(
     from ci_toolkit.ci.detect import detect
     from ci_toolkit.publish import checksums, deliver, files, signing
     from ci_toolkit.publish.files import Release
+    from ci_toolkit.records import openpgp
     from ci_toolkit.releases import version as versions
 
     environ, console = environ_of(obj), console_of(obj)
@@ -40,7 +41,7 @@ def command(
     if versions.day_of(name) is None:
         raise UsageError(f"{name!r} is no version", hint=f"Shapes: {', '.join(versions.SCHEMES)}.")
     targets = opened(to, environ, console)
-    key = signing.find(environ)
+    key = openpgp.secret_key(environ)
     with console.step("Reading"):
         found, containers = files.gather(directory)
     text = notes.read_text(encoding="utf-8", errors="replace") if notes is not None else ""

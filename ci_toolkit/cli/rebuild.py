@@ -45,7 +45,9 @@ def command(
     environ, console = environ_of(obj), console_of(obj)
     if sha256 is not None:
         rebuilding.check(sha256)
-    openpgp.sign(b"", environ)  # refused now, not when all is built
+    key = openpgp.secret_key(environ)
+    if key is not None:
+        openpgp.sign(b"", key)  # refused now, not when all is built
     # The inputs of a CI say what to build of its own; here the record does.
     own = {name: value for name, value in environ.items() if not name.endswith(("_MKOSI_ARGS", "_MKOSI-ARGS"))}
     asked = Asked(
@@ -58,13 +60,13 @@ def command(
     )
     rebuilt = rebuilding.rebuild(asked, environ, console)
     text = verdict.render(rebuilt.verdict)
-    signature = openpgp.sign(text.encode(), environ)
+    signature = None if key is None else openpgp.sign(text.encode(), key)
     output = asked.wishes.output
     if rebuilt.report is not None:
         deliver.show(rebuilt.report, environ, console)
         deliver.write(rebuilt.report, output)
     deliver.write_file(output / verdict.NAME, text)
     if signature is not None:
-        deliver.write_file(output / f"{verdict.NAME}.asc", signature.decode("ascii"))
+        deliver.write_file(output / f"{verdict.NAME}.asc", signature.armoured)
     console.result(rebuilt.verdict.sentence)
     return ExitCode.FINE if rebuilt.verdict.same else ExitCode.POLICY

@@ -63,7 +63,7 @@ def command(
     from ci_toolkit.cli import deliver
     from ci_toolkit.formats import table
     from ci_toolkit.mkosi import source
-    from ci_toolkit.publish import signing
+    from ci_toolkit.records import openpgp
     from ci_toolkit.releasing import run as releasing
     from ci_toolkit.releasing.run import Ending, Wanted
     from ci_toolkit.reports.report import Report
@@ -88,7 +88,7 @@ def command(
         resume=resume,
         dry=dry_run,
         policy=policy(keep, keep_days, keep_labelled),
-        key=signing.find(environ),
+        key=openpgp.secret_key(environ),
         commit=job.commit or found[0].commit,
         base=base,
     )

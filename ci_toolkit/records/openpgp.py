@@ -1,13 +1,16 @@
-"""Detached signatures by OpenPGP: which of the keys that we were given has made one.
+"""Detached signatures by OpenPGP: made with a key from a variable, and which of the keys that we were given made one.
 
-gpg gets a home of its own each time, with the keys that we were given and no other.
+gpg gets a home of its own each time, with the keys that we were given and no other. It is made on a tmpfs, removed when
+we end, and where we are killed by the next run: no disk ever has a secret key.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +23,14 @@ from ci_toolkit.process import MINIMAL, Command, Completed
 KEY_VARIABLE: Final = "CI_TOOLKIT_SIGNING_KEY"
 PASSPHRASE_VARIABLE: Final = "CI_TOOLKIT_SIGNING_PASSPHRASE"
 _SECONDS: Final = 60.0
+_PREFIX: Final = "ci-toolkit-gpg-"
+# Where a tmpfs is; the name of a socket in it has to be short.
+_MEMORY: Final = Path("/dev/shm")
+# How long a home may be there before its run has locked it.
+_YOUNG_SECONDS: Final = 60.0
+# An armoured key with many subkeys and pictures.
 _KEY_BYTES: Final = 1 << 20
+_SECRET_BEGIN: Final = "-----BEGIN PGP PRIVATE KEY BLOCK-----"
 # What gpg says of a signature that it does not take, and what that means.
 _BAD: Final = {
     "BADSIG": "it was made of another file",
@@ -31,6 +41,22 @@ _BAD: Final = {
     "ERRSIG": "it cannot be checked",
     "NODATA": "it is no signature",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Key:
+    """A secret key, armoured, and its passphrase; neither is ever shown."""
+
+    armoured: str
+    passphrase: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """An armoured signature, and the fingerprint of the primary key that made it."""
+
+    armoured: str
+    signer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +98,46 @@ def judge(content: bytes, signature: bytes, public: Sequence[bytes]) -> Judgemen
     return Judgement(signers=good)
 
 
-def sign(content: bytes, environ: Mapping[str, str]) -> bytes | None:
-    """Return an armoured signature of CONTENT by the secret key in ENVIRON; None where there is none.
+def secret_key(environ: Mapping[str, str]) -> Key | None:
+    """Return the key of ENVIRON, None where there is none; the variable may name a file, as GitLab's of type "file" do.
 
-    Raises UsageError where gpg does not take the key.
+    Raises UsageError.
     """
-    secret = environ.get(KEY_VARIABLE, "").strip()
-    if not secret:
+    given = environ.get(KEY_VARIABLE, "").strip()
+    if not given:
         return None
-    if secret.startswith("/"):  # a variable of GitLab's type "file"
-        secret = _file(Path(secret)).decode("ascii", "replace")
+    if given.startswith("/"):
+        given = _secret_file(Path(given))
+    if not given.startswith(_SECRET_BEGIN) or len(given) > _KEY_BYTES:
+        raise UsageError(
+            f"{KEY_VARIABLE} holds no armoured private key",
+            hint="It is what `gpg --armor --export-secret-keys` prints.",
+        )
+    return Key(armoured=f"{given}\n", passphrase=environ.get(PASSPHRASE_VARIABLE, ""))
+
+
+def sign(content: bytes, key: Key) -> Signed:
+    """Sign CONTENT, and verify the signature with the public key alone.
+
+    Raises HostError where gpg is missing, UsageError for a key that gpg does not take.
+    """
     with _home() as home:
         (home / "content").write_bytes(content)
-        _taken(_gpg(home, "--import", stdin=f"{secret}\n"))
+        _taken(_gpg(home, "--import", stdin=key.armoured))
         done = _gpg(
             home,
             *("--armor", "--detach-sign", "--digest-algo", "SHA512", "--pinentry-mode", "loopback"),
             *("--passphrase-fd", "0", "--output", "-", "--", str(home / "content")),
-            stdin=f"{environ.get(PASSPHRASE_VARIABLE, '')}\n",
+            stdin=f"{key.passphrase}\n",
         )
         _taken(done)
-    return done.stdout.encode("ascii")
+        public = _gpg(home, "--armor", "--export").stdout
+    judged = judge(content, done.stdout.encode("ascii"), [public.encode("ascii")])
+    if not judged.signers:
+        raise UsageError(
+            f"what the key of {KEY_VARIABLE} signs does not verify: {judged.reason}", hint="Use another key."
+        )
+    return Signed(armoured=done.stdout, signer=min(judged.signers))
 
 
 def _key(given: str, environ: Mapping[str, str]) -> bytes:
@@ -128,17 +173,48 @@ def _file(path: Path) -> bytes:
     return content
 
 
+def _secret_file(path: Path) -> str:
+    """Return what PATH holds; its name is not told, since a key that was mangled may begin as a path does."""
+    try:
+        with path.open(encoding="ascii") as file:
+            return file.read(_KEY_BYTES).strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the file that {KEY_VARIABLE} names cannot be read", hint="It holds an armoured private key."
+        ) from error
+
+
 @contextmanager
 def _home() -> Iterator[Path]:
-    """Yield a home for gpg, in memory where that can be had; it is gone afterwards, and the agent that gpg started."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    home = Path(tempfile.mkdtemp(prefix="ci-toolkit-gpg-", dir=place))
+    """Yield a home for gpg in memory; it is gone afterwards, with the agent that gpg has started for it."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    _sweep(place)
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+    held = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield home
     finally:
         argv = ("gpgconf", "--homedir", str(home), "--kill", "all")
         process.run(Command(argv=argv, environment=MINIMAL), timeout_seconds=_SECONDS)
         shutil.rmtree(home, ignore_errors=True)
+        os.close(held)
+
+
+def _sweep(place: Path) -> None:
+    """Remove the homes that runs of this user left when they were killed; a living one holds a lock on its own."""
+    for path in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            found = path.lstat()
+            young = found.st_mtime > time.time() - _YOUNG_SECONDS
+            if path.is_symlink() or found.st_uid != os.geteuid() or young:
+                continue
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(held)
 
 
 def _gpg(home: Path, *arguments: str, stdin: str = "") -> Completed:

@@ -16,8 +16,8 @@ from ci_toolkit.formats import convert
 from ci_toolkit.formats.table import Format
 from ci_toolkit.publish import deliver, prune, signing
 from ci_toolkit.publish.files import Release
-from ci_toolkit.publish.signing import Key
 from ci_toolkit.publish.target import Target
+from ci_toolkit.records.openpgp import Key
 from ci_toolkit.releases import contents, past, plan, schedule
 from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.contents import Contents

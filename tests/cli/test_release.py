@@ -32,7 +32,9 @@ def test_an_image_is_built_twice_and_published_and_the_second_time_it_is_not_due
     assert runner.place is not None
     assert len(runner.place.built) == 2
     place = call.folder / "mirror/2026.11.28"
-    assert {path.name for path in place.iterdir()} == {"image.txt", "report.json", "release.json", "SHA256SUMS"}
+    assert {path.name for path in place.iterdir()} == {
+        *("image.txt", "report.json", "build-record.json", "release.json", "SHA256SUMS"),
+    }
     argv = ("sha256sum", "--check", "--strict", "SHA256SUMS")
     assert subprocess.run(argv, cwd=place, capture_output=True, check=False).returncode == 0
     assert "released 2026.11.28" in call.shown

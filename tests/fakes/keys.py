@@ -34,6 +34,9 @@ class Keys:
             expires,
         )
         self.gpg(*words)
+        return self.fingerprint(name)
+
+    def fingerprint(self, name: str) -> str:
         listed = self.gpg("--with-colons", "--list-keys", f"{name}@example.org").decode()
         return next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:"))
 
