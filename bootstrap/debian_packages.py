@@ -1,7 +1,9 @@
 """Debian packages the set-up may add to the machine, each with the reason for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bootstrap.failures import RefusedError
@@ -11,12 +13,16 @@ from bootstrap.workplace import Workplace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A program, the Debian package that brings it, and what it is for."""
+    """A program, the Debian package that brings it, and what it is for; `service` is what the package would start."""
 
     program: str
     package: str
     why: str
+    service: str = ""
 
+
+# Debian's packages ask it whether a service may be started: invoke-rc.d(8).
+_POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
 # What the tests take their truths from. Where one is missing and cannot be installed, its tests are skipped.
 TEST_TOOLS: Final = (
@@ -43,7 +49,9 @@ TEST_TOOLS: Final = (
     Tool(program="bootctl", package="systemd-boot", why="brings the EFI stub that unified kernel images begin with"),
     Tool(program="modinfo", package="kmod", why="reads kernel modules and their signatures"),
     Tool(program="skopeo", package="skopeo", why="copies container images, and inspects them"),
-    Tool(program="docker-registry", package="docker-registry", why="is a registry to push to"),
+    Tool(
+        program="docker-registry", package="docker-registry", why="is a registry to push to", service="docker-registry"
+    ),
     Tool(program="gpg-agent", package="gpg-agent", why="makes keys and signs with them"),
     Tool(program="sqlite3", package="sqlite3", why="makes databases, and dumps them"),
     Tool(program="systemd-hwdb", package="udev", why="makes the hardware database"),
@@ -53,7 +61,7 @@ TEST_TOOLS: Final = (
     Tool(program="mkpasswd", package="whois", why="salts passwords as crypt(3) does"),
     Tool(program="sbsign", package="sbsigntool", why="signs PE files"),
     Tool(program="ssh-keygen", package="openssh-client", why="makes host keys"),
-    Tool(program="/usr/sbin/sshd", package="openssh-server", why="lets checks log in"),
+    Tool(program="/usr/sbin/sshd", package="openssh-server", why="lets checks log in", service="ssh"),
     Tool(program="setfacl", package="acl", why="sets default ACLs"),
     Tool(program="setcap", package="libcap2-bin", why="sets file capabilities"),
     Tool(program="setfattr", package="attr", why="sets extended attributes"),
@@ -113,12 +121,29 @@ def add_test_tools(workplace: Workplace) -> None:
         return
     if workplace.is_root and workplace.programs.find("apt-get"):
         with workplace.journal.step(f"Debian packages for the tests: {_names(wanted)}"):
-            _try(workplace, [tool.package for tool in wanted])
+            with _no_service_starts():
+                _try(workplace, [tool.package for tool in wanted])
+            for service in filter(None, (tool.service for tool in wanted)):
+                workplace.programs.ask(["systemctl", "disable", service])
     left = missing(workplace, TEST_TOOLS)
     if left:
         workplace.journal.note(
             f"tests will be skipped for want of {_names(left)}; as root: apt-get install {_names(left)}"
         )
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """Keep packages from starting what they bring: tests start it where they want it, and nobody else may have to."""
+    mine = not _POLICY.exists()
+    if mine:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if mine:
+            _POLICY.unlink(missing_ok=True)
 
 
 def require(workplace: Workplace, packages: Iterable[str], why: str, *, optional: Iterable[str] = ()) -> None:
