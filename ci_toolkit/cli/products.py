@@ -6,6 +6,7 @@ What `ci-toolkit convert` and `ci-toolkit boot` do by themselves.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ci_toolkit import settings
@@ -32,18 +33,21 @@ class Asked:
     scripts: "tuple[Script, ...]"
 
 
-def asked(environ: Mapping[str, str]) -> Asked:
-    """Return what ENVIRON asks for. Raises UsageError, before anything is built, for what there is not."""
+def asked(environ: Mapping[str, str], given: Mapping[str, str | None] = MappingProxyType({})) -> Asked:
+    """Return what the options GIVEN, else ENVIRON, ask for.
+
+    Raises UsageError, before anything is built, for what there is not.
+    """
     from ci_toolkit.boot import guest, image
     from ci_toolkit.formats import table
 
-    names = settings.value("formats", environ)
-    firmware = _listed("boot", environ)
+    names = given.get("formats") or settings.value("formats", environ)
+    firmware = _listed(given.get("boot") or settings.value("boot", environ))
     known = (image.BIOS, image.UEFI, image.SECURE_BOOT)
     for name in firmware:
         if name not in known:
             raise UsageError(f"boot is {name!r}", hint=f"It is some of: {', '.join(known)}.")
-    scripts = _listed("boot-check", environ)
+    scripts = _listed(given.get("boot_check") or settings.value("boot-check", environ))
     if scripts and not firmware:
         raise UsageError("boot-check is for images that are started", hint="Say with what: boot: uefi.")
     return Asked(
@@ -62,7 +66,7 @@ def make(
     """
     image = output / report.builds[0].image
     formats, first = _convert(image, wanted, output, console)
-    boots, second = _start(image, wanted, output / DIRECTORY, environ, console)
+    boots, second = start(image, wanted, output / DIRECTORY, environ, console)
     return replace(report, formats=formats, boots=boots), max(first, second)
 
 
@@ -98,9 +102,10 @@ def _convert(image: Path, wanted: Asked, output: Path, console: Console) -> "tup
     return formats, ExitCode.FINE
 
 
-def _start(
+def start(
     image: Path, wanted: Asked, output: Path, environ: Mapping[str, str], console: Console
 ) -> "tuple[tuple[Boot, ...], ExitCode]":
+    """Start IMAGE with the firmware that is WANTED, and leave what was seen in OUTPUT; nothing wanted is fine."""
     from ci_toolkit.boot import table
     from ci_toolkit.boot.image import look
     from ci_toolkit.boot.outcome import Boot
@@ -122,6 +127,6 @@ def _start(
     return outcome.boots, outcome.exit_code
 
 
-def _listed(name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    words = (word.strip() for word in settings.value(name, environ).split(","))
+def _listed(value: str) -> tuple[str, ...]:
+    words = (word.strip() for word in value.split(","))
     return tuple(dict.fromkeys(word for word in words if word))

@@ -1,4 +1,4 @@
-"""`ci-toolkit release`: due, version, build, verify, convert, checksums, signature, publish, notes, prune."""
+"""`ci-toolkit release`: due, version, build, verify, convert, boot, checksums, signature, publish, notes, prune."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ci_toolkit.cli import products
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 from ci_toolkit.cli.targets import keep_options, opened, policy, target_option, today
 from ci_toolkit.console import Console
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 @click.command(name="release", cls=Building)
 @click.argument("directories", type=click.Path(path_type=Path), nargs=-1, required=True)
 @target_option
-@click.option("--formats", default="", metavar="FORMAT[,FORMAT…]", help="What `ci-toolkit convert` makes of each.")
 @click.option("--scheme", type=click.Choice(("YYYY.MM.DD", "YYYYMMDD.JOB")), default="YYYY.MM.DD", help="The version.")
 @click.option("--every", type=click.IntRange(1, 52), default=2, metavar="WEEKS", help="How often [every 2 weeks].")
 @click.option(
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan, and write nothing.")
 @click.option("--resume", is_flag=True, help="Go on with what a run that ended early has left in the output.")
 @click.option("--issue", is_flag=True, help="Open one issue where it fails, and close it when a release works again.")
-@from_settings("profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "log")
+@from_settings(
+    "formats", "boot", "boot-check", "profile", "runner", "output", "cache", "vary", "parallel", "time-limit", "log"
+)
 @click.pass_obj
 def command(
     obj: dict[str, object],
     /,
     directories: tuple[Path, ...],
     to: tuple[str, ...],
-    formats: str,
     scheme: str,
     every: int,
     by: str,
@@ -56,12 +57,11 @@ def command(
     """Release the images that DIRECTORIES define, if a release is due: build each twice, and publish what was verified.
 
     What was built is not built again: it is converted, signed and published. Nothing is shown before all of it is on
-    every target. Exit code 1 where an image is not reproducible; 0 also where no release is due.
+    every target. Exit code 1 where an image is not reproducible or does not start; 0 also where no release is due.
     """
     from ci_toolkit import pipeline
     from ci_toolkit.ci.detect import detect
     from ci_toolkit.cli import deliver
-    from ci_toolkit.formats import table
     from ci_toolkit.mkosi import source
     from ci_toolkit.records import openpgp
     from ci_toolkit.releasing import run as releasing
@@ -73,11 +73,13 @@ def command(
     named = {directory.resolve().name: directory for directory in directories}
     if len(named) != len(directories):
         raise UsageError("two of the directories have one name", hint="Release each definition once.")
+    made = products.asked(environ, given)
     first = wishes(directories[0], given, mkosi_arguments, environ)
     found = tuple(source.find(directory) for directory in directories)
     wanted = Wanted(
         images=tuple(named),
-        formats=table.find(formats) if formats else (),
+        formats=made.formats,
+        firmware=made.firmware,
         output=first.output,
         day=today(environ),
         scheme=scheme,
@@ -98,16 +100,21 @@ def command(
         deliver.show(report, environ, console)
         return report
 
+    def start(image: Path, output: Path) -> bool:
+        output.parent.mkdir(exist_ok=True)
+        return products.start(image, made, output, environ, console)[1] is ExitCode.FINE
+
     try:
-        outcome = releasing.run(wanted, opened(to, environ, console), build, console)
+        outcome = releasing.run(wanted, opened(to, environ, console), build, start, console)
     except (ToolkitError, OSError) as error:
         if issue:
             _tell(str(error), job, environ, console)
         raise
-    if issue and outcome.ending in (Ending.DIFFERENT, Ending.RELEASED):
-        _tell(outcome.text if outcome.ending is Ending.DIFFERENT else "", job, environ, console)
+    failed = outcome.ending in (Ending.DIFFERENT, Ending.NOT_STARTED)
+    if issue and (failed or outcome.ending is Ending.RELEASED):
+        _tell(outcome.text if failed else "", job, environ, console)
     console.result("\n".join((outcome.text, *outcome.places)))
-    return ExitCode.POLICY if outcome.ending is Ending.DIFFERENT else ExitCode.FINE
+    return ExitCode.POLICY if failed else ExitCode.FINE
 
 
 def _tell(failed: str, job: "Job", environ: Mapping[str, str], console: Console) -> None:

@@ -10,6 +10,7 @@ class Kind(StrEnum):
 
     BUILD = "build"
     CONVERT = "convert"
+    BOOT = "boot"
     COLLECT = "collect"
     SIGN = "sign"
     UPLOAD = "upload"
@@ -31,11 +32,18 @@ class Step:
 
 
 def steps(
-    images: Sequence[str], formats: Sequence[str], targets: Sequence[str], *, signs: bool, prunes: bool
+    images: Sequence[str],
+    formats: Sequence[str],
+    targets: Sequence[str],
+    *,
+    firmware: Sequence[str] = (),
+    signs: bool,
+    prunes: bool,
 ) -> tuple[Step, ...]:
-    """Return the steps of a release of IMAGES, converted to FORMATS, to TARGETS."""
+    """Return the steps of a release of IMAGES, converted to FORMATS, started with each of FIRMWARE, to TARGETS."""
     built = [Step(kind=Kind.BUILD, of=image, told=f"build {image} twice, and compare") for image in images]
     converted = [Step(kind=Kind.CONVERT, of=one, told=f"convert {one} to {', '.join(formats)}") for one in images]
+    started = [Step(kind=Kind.BOOT, of=one, told=f"start {one} with {', '.join(firmware)}") for one in images]
     signed = [Step(kind=Kind.SIGN, told="sign SHA256SUMS")]
     uploaded = [Step(kind=Kind.UPLOAD, of=one, told=f"upload to {one}, where nobody sees it yet") for one in targets]
     published = [Step(kind=Kind.PUBLISH, of=one, told=f"publish on {one}") for one in targets]
@@ -43,6 +51,7 @@ def steps(
     return (
         *built,
         *(converted if formats else ()),
+        *(started if firmware else ()),
         Step(kind=Kind.COLLECT, told="collect the files, write release.json, the notes and SHA256SUMS"),
         *(signed if signs else ()),
         *uploaded,

@@ -11,12 +11,31 @@ from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.publish import checksums
 from ci_toolkit.publish import files as publishing
 from ci_toolkit.publish.files import Container, File, Release
+from ci_toolkit.records import reading, record
+from ci_toolkit.records import told as told_formats
 from ci_toolkit.releases import contents, notes
 from ci_toolkit.releases.contents import Contents, Image
 from ci_toolkit.releasing.state import Built, State
 
 # What lies beside an image and is for those who built it, and the lists that SHA256SUMS makes superfluous.
 _LEFT_OUT = (".log", ".sha256", "ci-toolkit.env")
+
+
+# What is told from the record of a build, for those who do not read records; release.json and the notes have packages.
+_DESCRIBED = ("spdx", "cyclonedx", "provenance")
+
+
+def describe(directory: Path, image: str) -> None:
+    """Write bills of materials and the provenance of IMAGE into DIRECTORY, where the record of its build is, if it is.
+
+    Raises UnreadableError, OSError.
+    """
+    if not (directory / record.NAME).is_file():
+        return
+    found = reading.load(directory)
+    for name in _DESCRIBED:
+        render, suffix = told_formats.FORMATS[name]
+        (directory / f"{image}.{suffix}").write_text(render(found), encoding="utf-8")
 
 
 def collect(state: State, builds: Path, target: Path) -> Contents:

@@ -32,10 +32,13 @@ from ci_toolkit.reports.report import Report
 
 _BUILDS: Final = "builds"
 _FILES: Final = "files"
+_BOOTS: Final = "boot"
 _NOTES: Final = "notes.md"
 
 # Builds the image of that name twice into the directory, and compares.
 Build = Callable[[str, Path], Report]
+# Starts the image in that file, leaves what was seen in the directory, and tells whether all was well.
+Start = Callable[[Path, Path], bool]
 
 
 class Ending(StrEnum):
@@ -45,6 +48,7 @@ class Ending(StrEnum):
     NOT_DUE = "not due"
     PLANNED = "planned"
     DIFFERENT = "different"
+    NOT_STARTED = "not started"
     MEANWHILE = "released meanwhile"
 
 
@@ -61,6 +65,8 @@ class Outcome:
 class Wanted:
     """What is asked for. `images` are names; `run` is the number of the pipeline; `weeks` and `by` are the rhythm.
 
+    `firmware` is what each image has to start with, once it is built.
+
     `base` is the address at which the version's directory will be for those who download, "" where it is not known.
     """
 
@@ -68,6 +74,7 @@ class Wanted:
     formats: tuple[Format, ...]
     output: Path
     day: date
+    firmware: tuple[str, ...] = ()
     scheme: str = versions.SCHEMES[0]
     run: int = 0
     weeks: int = 2
@@ -84,6 +91,7 @@ class Wanted:
         return Call(
             images=self.images,
             formats=tuple(one.name for one in self.formats),
+            firmware=self.firmware,
             targets=tuple(target.name for target in targets),
             signs=self.key is not None,
         )
@@ -95,11 +103,18 @@ class Wanted:
 
     def steps(self, targets: Sequence[Target]) -> tuple[Step, ...]:
         call = self.call(targets)
-        return plan.steps(call.images, call.formats, call.targets, signs=call.signs, prunes=not self.policy.keeps_all)
+        return plan.steps(
+            call.images,
+            call.formats,
+            call.targets,
+            firmware=call.firmware,
+            signs=call.signs,
+            prunes=not self.policy.keeps_all,
+        )
 
 
-def run(wanted: Wanted, targets: Sequence[Target], build: Build, console: Console) -> Outcome:
-    """Make the release that is WANTED, where it is due, on TARGETS.
+def run(wanted: Wanted, targets: Sequence[Target], build: Build, start: Start, console: Console) -> Outcome:
+    """Make the release that is WANTED, where it is due, on TARGETS; its images are made by BUILD and tried by START.
 
     Raises UsageError where it cannot go on with what another call has begun, and the errors of each step.
     """
@@ -115,7 +130,7 @@ def run(wanted: Wanted, targets: Sequence[Target], build: Build, console: Consol
                 return Outcome(ending=Ending.NOT_DUE, text=due.reason)
             found = _begun(wanted, targets)
         console.say(f"Release {found.version}")
-        return _Release(wanted=wanted, targets=targets, build=build, console=console, state=found).go_on()
+        return _Release(wanted=wanted, targets=targets, build=build, start=start, console=console, state=found).go_on()
 
 
 def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
@@ -153,20 +168,20 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
     if found.call != wanted.call(targets):
         raise UsageError(
             f"{wanted.output} holds the release {found.version} of another call",
-            hint="Go on with the same images, formats, targets and key, or remove the directory.",
+            hint="Go on with the same images, formats, firmware, targets and key, or remove the directory.",
         )
     return found
 
 
 def _begun(wanted: Wanted, targets: Sequence[Target]) -> State:
     """Make the output ready for a new release, and write down what it is."""
-    ours = {state.NAME, f".{state.NAME}", _BUILDS, _FILES, f".{_FILES}", _NOTES}
+    ours = {state.NAME, f".{state.NAME}", _BUILDS, _BOOTS, _FILES, f".{_FILES}", _NOTES}
     strange = [path.name for path in wanted.output.iterdir() if path.name not in ours]
     if strange:
         raise UsageError(
             f"{wanted.output} holds files that are not ours ({strange[0]})", hint="Name an empty or new --output."
         )
-    for name in (_BUILDS, _FILES):
+    for name in (_BUILDS, _BOOTS, _FILES):
         shutil.rmtree(wanted.output / name, ignore_errors=True)
     begun = State(
         call=wanted.call(targets),
@@ -185,6 +200,7 @@ class _Release:
     wanted: Wanted
     targets: Sequence[Target]
     build: Build
+    start: Start
     console: Console
     state: State
 
@@ -192,7 +208,11 @@ class _Release:
         """Do the steps that are left."""
         places = []
         for step in plan.remaining(self.wanted.steps(self.targets), self.state.done):
-            folded = step.kind not in (Kind.BUILD, Kind.CONVERT)  # those fold themselves, and folds do not nest
+            folded = step.kind not in (
+                Kind.BUILD,
+                Kind.CONVERT,
+                Kind.BOOT,
+            )  # those fold themselves, and folds do not nest
             with self.console.step(step.told) if folded else nullcontext():
                 ended = self._do(step)
             if isinstance(ended, Outcome):
@@ -211,8 +231,9 @@ class _Release:
             case Kind.BUILD:
                 return self._build(step.of)
             case Kind.CONVERT:
-                image = self._builds / step.of / self.state.builds[step.of].image
-                convert.convert(image, self.wanted.formats, self._builds / step.of, self.console, None)
+                convert.convert(self._image(step.of), self.wanted.formats, self._builds / step.of, self.console, None)
+            case Kind.BOOT:
+                return self._boot(step.of)
             case Kind.COLLECT:
                 self._collect()
             case Kind.SIGN:
@@ -243,7 +264,14 @@ class _Release:
         )
         return None
 
+    def _boot(self, name: str) -> Outcome | None:
+        if self.start(self._image(name), self.wanted.output / _BOOTS / name):
+            return None
+        return Outcome(ending=Ending.NOT_STARTED, text=f"{name} does not start as it should: it is not released")
+
     def _collect(self) -> None:
+        for name, built in self.state.builds.items():
+            collect.describe(self._builds / name, built.image)
         now = collect.collect(self.state, self._builds, self._files)
         base = self.wanted.base.rstrip("/") or "https://…"
         text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
@@ -283,6 +311,9 @@ class _Release:
 
     def _target(self, name: str) -> Target:
         return next(target for target in self.targets if target.name == name)
+
+    def _image(self, name: str) -> Path:
+        return self._builds / name / self.state.builds[name].image
 
     @property
     def _builds(self) -> Path:

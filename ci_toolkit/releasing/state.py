@@ -21,6 +21,7 @@ class Call:
 
     images: tuple[str, ...]
     formats: tuple[str, ...]
+    firmware: tuple[str, ...]
     targets: tuple[str, ...]
     signs: bool
 
@@ -78,6 +79,7 @@ def _state(found: dict[str, Any]) -> State:
         call=Call(
             images=tuple(call["images"]),
             formats=tuple(call["formats"]),
+            firmware=tuple(call["firmware"]),
             targets=tuple(call["targets"]),
             signs=bool(call["signs"]),
         ),

@@ -34,7 +34,12 @@ def test_an_image_is_built_twice_and_published_and_the_second_time_it_is_not_due
     place = call.folder / "mirror/2026.11.28"
     assert {path.name for path in place.iterdir()} == {
         *("image.txt", "report.json", "build-record.json", "release.json", "SHA256SUMS"),
+        *("image.txt.spdx.json", "image.txt.cdx.json", "image.txt.provenance.json"),
     }
+    record = str(place / "build-record.json")
+    for form, name in (("spdx", "spdx"), ("cyclonedx", "cdx"), ("provenance", "provenance")):
+        assert call("sbom", record, "--format", form, "--output", str(call.folder / form)) == ExitCode.FINE
+        assert (call.folder / form).read_bytes() == (place / f"image.txt.{name}.json").read_bytes()
     argv = ("sha256sum", "--check", "--strict", "SHA256SUMS")
     assert subprocess.run(argv, cwd=place, capture_output=True, check=False).returncode == 0
     assert "released 2026.11.28" in call.shown
@@ -47,6 +52,21 @@ def test_what_differs_is_exit_code_1_and_not_published(call: Call, use: Use) -> 
     assert release(call) == ExitCode.POLICY
     assert "is not reproducible: it is not released" in call.shown
     assert not (call.folder / "mirror").exists()
+
+
+def test_what_does_not_start_is_exit_code_1_and_not_published(call: Call, use: Use) -> None:
+    use(FakeRunner(lambda _: "same"))
+    assert release(call, "--boot", "uefi") == ExitCode.POLICY
+    assert "image.txt" in call.shown
+    assert "does not start as it should: it is not released" in call.shown
+    assert not (call.folder / "mirror").exists()
+
+
+def test_a_firmware_that_there_is_not_is_told_before_anything_is_built(call: Call, use: Use) -> None:
+    runner = use(FakeRunner(lambda _: "same"))
+    with pytest.raises(UsageError, match="boot is 'coreboot'"):
+        release(call, "--boot", "coreboot")
+    assert runner.place is None
 
 
 def test_a_dry_run_prints_the_plan_and_builds_nothing(call: Call, use: Use) -> None:

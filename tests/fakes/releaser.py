@@ -63,10 +63,12 @@ def building(word: str, built: list[str] | None = None, verdict: Verdict = Verdi
     return build
 
 
-def release(wanted: Wanted, to: Sequence[Target], build: run.Build | None = None) -> Outcome:
+def release(
+    wanted: Wanted, to: Sequence[Target], build: run.Build | None = None, start: run.Start | None = None
+) -> Outcome:
     """Make a release, and say nothing."""
     build = build or building(wanted.day.isoformat())
-    return run.run(wanted, to, build, Console(narration=io.StringIO()))
+    return run.run(wanted, to, build, start or (lambda _image, _output: True), Console(narration=io.StringIO()))
 
 
 def _count(tick: Callable[[], None]) -> None:

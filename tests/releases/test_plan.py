@@ -3,7 +3,9 @@ from ci_toolkit.releases.plan import Kind
 
 
 def planned() -> tuple[plan.Step, ...]:
-    return plan.steps(("cloud", "iso"), ("qcow2",), ("github:a/b", "/srv"), signs=True, prunes=True)
+    return plan.steps(
+        ("cloud", "iso"), ("qcow2",), ("github:a/b", "/srv"), firmware=("bios", "uefi"), signs=True, prunes=True
+    )
 
 
 def test_nothing_is_published_before_all_of_it_is_everywhere() -> None:
@@ -12,6 +14,17 @@ def test_nothing_is_published_before_all_of_it_is_everywhere() -> None:
     assert all(kind is not Kind.PUBLISH for kind in kinds[:last_upload])
     assert kinds.index(Kind.SIGN) < kinds.index(Kind.UPLOAD)
     assert kinds.index(Kind.PRUNE) > max(position for position, kind in enumerate(kinds) if kind is Kind.PUBLISH)
+
+
+def test_nothing_is_collected_before_every_image_has_started() -> None:
+    steps = planned()
+    kinds = [step.kind for step in steps]
+    started = [position for position, kind in enumerate(kinds) if kind is Kind.BOOT]
+    assert [steps[position].told for position in started] == [
+        "start cloud with bios, uefi",
+        "start iso with bios, uefi",
+    ]
+    assert max(started) < kinds.index(Kind.COLLECT)
 
 
 def test_every_step_has_a_name_of_its_own() -> None:

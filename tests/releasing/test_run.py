@@ -58,6 +58,30 @@ def test_what_is_not_reproducible_is_not_released(wanted: Wanted, mirror: Target
     assert not (tmp_path / "mirror").exists()
 
 
+def test_what_does_not_start_is_not_released_and_started_again_when_it_goes_on(
+    wanted: Wanted, mirror: Target, tmp_path: Path
+) -> None:
+    built: list[str] = []
+    started: list[tuple[Path, Path]] = []
+
+    def start(image: Path, output: Path) -> bool:
+        started.append((image, output))
+        assert image.is_file()
+        return len(started) > 1
+
+    booted = replace(wanted, firmware=("uefi",))
+    found = release(booted, [mirror], building("a", built), start)
+    assert found.ending is Ending.NOT_STARTED
+    assert "cloud does not start" in found.text
+    assert not (tmp_path / "mirror").exists()
+    with pytest.raises(UsageError, match="of another call"):
+        release(replace(wanted, resume=True), [mirror], building("a", built), start)
+    assert release(replace(booted, resume=True), [mirror], building("a", built), start).ending is Ending.RELEASED
+    assert started == [(tmp_path / "output/builds/cloud/cloud.raw", tmp_path / "output/boot/cloud")] * 2
+    assert built == ["cloud"]
+    assert not any("boot" in path.name for path in (tmp_path / "mirror/latest").iterdir())
+
+
 def test_a_dry_run_prints_the_plan_and_writes_nothing(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
     found = release(replace(wanted, dry=True, policy=Policy(releases=2)), [mirror])
     assert found.ending is Ending.PLANNED
