@@ -18,6 +18,7 @@ sys.path[:0] = [str(ROOT / "tests" / "fakes")]  # as pytest does it
 import fake_github  # noqa: E402
 import fake_gitlab  # noqa: E402
 import real_registry  # noqa: E402
+import served  # noqa: E402
 from fake_github import FakeGitHub  # noqa: E402
 from fake_gitlab import FakeGitLab  # noqa: E402
 from real_registry import RealRegistry  # noqa: E402
@@ -41,12 +42,13 @@ DISK: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Where the release goes."""
+    """Where the release goes; whatever is below `place` has its address below `address`."""
 
     place: Path
     github: FakeGitHub
     gitlab: FakeGitLab
     registry: RealRegistry
+    address: str
 
     @property
     def mirror(self) -> Path:
@@ -76,6 +78,12 @@ class Stage:
         options = ("--formats", "qcow2,oci", "--output", str(self.place / "output"))
         return self.call("release", *map(str, definitions), *self.targets, *options, day=day)
 
+    def rebuild(self, version: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        """Build what was released as VERSION again, by somebody who knows its address and the key."""
+        where = f"{self.address}{self.mirror.name}/{version}/"
+        known = ("--key", str(self.place / "public.asc"), "--output", str(self.place / "rebuilt"))
+        return self.call("rebuild", where, *known, *options, day="2027-01-01")
+
     def home(self) -> Path:
         return self.place / "gnupg"
 
@@ -88,18 +96,21 @@ def stage(place: Path) -> Iterator[Stage]:
         stack.enter_context(github.server)
         stack.enter_context(gitlab.server)
         registry = stack.enter_context(real_registry.running(place))
-        found = Stage(place=place, github=github, gitlab=gitlab, registry=registry)
+        address = stack.enter_context(served.directory(place))
+        found = Stage(place=place, github=github, gitlab=gitlab, registry=registry, address=address)
         found.home().mkdir(mode=0o700)
         gpg = ("gpg", "--homedir", str(found.home()), "--batch", "--passphrase", "", "--pinentry-mode", "loopback")
         stack.callback(subprocess.run, ("gpgconf", "--homedir", found.home(), "--kill", "all"), check=False)
         subprocess.run((*gpg, "--quick-generate-key", "Rehearsal", "ed25519", "sign"), check=True, capture_output=True)
         exported = subprocess.run((*gpg, "--armor", "--export-secret-keys"), check=True, capture_output=True)
         (place / "key.asc").write_bytes(exported.stdout)
+        exported = subprocess.run((*gpg, "--armor", "--export"), check=True, capture_output=True)
+        (place / "public.asc").write_bytes(exported.stdout)
         yield found
 
 
 def main(definitions: list[str]) -> int:
-    """Release, release again, and prune; show what people would see. Return 1 where something went wrong."""
+    """Release, release again, rebuild, and prune; show what people would see. Return 1 where something went wrong."""
     chosen = [Path(one).resolve() for one in definitions or [str(ROOT / "examples/debian")]]
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as name, stage(Path(name)) as found:
         for day in ("2026-11-14", "2026-11-21", "2026-11-28"):
@@ -109,6 +120,12 @@ def main(definitions: list[str]) -> int:
                 print(done.stderr[-4000:], file=sys.stderr)
                 return 1
         print((found.place / "output/notes.md").read_text(encoding="utf-8"))
+        if len(chosen) == 1:  # of several, `rebuild` wants to know which
+            again = found.rebuild("2026.11.28", "--source", str(ROOT))
+            print(again.stdout[-800:])
+            if again.returncode:
+                print(again.stderr[-4000:], file=sys.stderr)
+                return 1
         print(found.call("prune", *found.targets, "--keep", "1", day="2026-11-28").stdout)
         print(*sorted(path.name for path in found.mirror.iterdir()), *found.registry.tags(), sep="\n")
     return 0

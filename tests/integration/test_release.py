@@ -24,6 +24,8 @@ def test_a_release_is_made_once_verified_by_others_and_pruned(stage: Stage) -> N
     repository = stage.place / "repository"
     small.write(repository, rehearsal.DISK)
     small.commit(repository)
+    for words in (("remote", "set-url", "origin", f"{stage.address}repository/.git"), ("update-server-info",)):
+        subprocess.run(("git", "-C", repository, *words), check=True)
     definition = repository / "images"
 
     done = stage.release(definition, day="2026-11-28")
@@ -48,6 +50,11 @@ def test_a_release_is_made_once_verified_by_others_and_pruned(stage: Stage) -> N
     again = stage.release(definition, day="2026-12-05")
     assert again.returncode == 0, again.stderr
     assert "no release is due before 2026-12-07" in again.stdout
+
+    # Built again from its address alone, and the key.
+    rebuilt = stage.rebuild("2026.11.28")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert (stage.place / "rebuilt/small.raw").read_bytes() == files["small.raw"]
 
     for target in ("dir", "oci"):  # a later one, published without building
         to = next(one for one in stage.targets if one.startswith(f"{target}:"))
