@@ -97,7 +97,7 @@ def test_on_github_a_wrong_call_is_one_annotation(
     assert line.startswith("::error::")
 
 
-@pytest.mark.parametrize("arguments", [[], ["publish"]])
+@pytest.mark.parametrize("arguments", [[], ["upload"]])
 def test_without_a_verb_or_with_an_unknown_one_the_verbs_are_told(
     arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,7 +89,12 @@ def test_the_debian_example_is_built_twice_by_the_runner_that_the_doctor_names(d
 
 
 def test_the_reports_and_the_logs_of_the_debian_example_are_uploaded(debian_on_github: OnGitHub) -> None:
-    reports = (*(f"report.{kind}" for kind in KINDS), "first.log", "second.log")
+    reports = (
+        *(f"report.{kind}" for kind in (*KINDS, "files.mtree.gz")),
+        "build-record.json",
+        "first.log",
+        "second.log",
+    )
     seen = ("boot.json", "boot.junit.xml", "uefi.serial.log", "uefi.journal.log", "uefi.screen.png")
     assert uploaded(debian_on_github.workspace, debian_on_github.outcome) == {
         *(f"output/{name}" for name in reports),
