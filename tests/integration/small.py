@@ -68,11 +68,14 @@ def custom(repository: Path, script: str) -> None:
 
 
 def commit(repository: Path) -> None:
-    """Make REPOSITORY a git repository with one commit and a remote that nobody asks."""
+    """Commit what is in REPOSITORY, which becomes a git repository with a remote that nobody asks."""
     identity = ("-c", "user.name=T", "-c", "user.email=t@example.org")
-    for arguments in (
+    made = (
         ("init", "--quiet", "--initial-branch=main"),
         ("remote", "add", "origin", "https://forge.invalid/images/cloud.git"),
+    )
+    for arguments in (
+        *(() if (repository / ".git").exists() else made),
         ("add", "."),
         (*identity, "commit", "--quiet", "--message=One"),
     ):
