@@ -143,6 +143,6 @@ def test_the_merge_request_gets_its_note_and_its_tests(finished: Finished) -> No
 
 def test_every_file_that_the_template_keeps_of_a_build_that_succeeds_is_there(finished: Finished) -> None:
     kept = {path.name for path in finished.artifacts.iterdir()}
-    reports = {f"report.{kind}" for kind in ("html", "md", "json", "junit.xml", "metrics.txt")}
+    reports = {f"report.{kind}" for kind in ("html", "md", "json", "files.mtree.gz", "junit.xml", "metrics.txt")}
     assert kept == reports | {"build-record.json", "first.log", "second.log"}
     assert fake_gitlab.TOKEN not in finished.log
