@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration import small
-from tests.integration.conftest import toolkit
+from tests.integration.conftest import ROOT, toolkit
 
 pytestmark = pytest.mark.integration
 
@@ -15,7 +15,10 @@ def test_every_example_is_a_row_of_its_own(runner: None) -> None:
     completed = toolkit("matrix", "examples", "--for", "github")
     assert completed.returncode == 0, completed.stderr
     rows = json.loads(completed.stdout)["include"]
-    assert [row["directory"] for row in rows] == [f"examples/{name}" for name in ("arch", "debian", "leaky", "tiny")]
+    profiles = sorted(path.name for path in (ROOT / "examples/arch/mkosi.profiles").iterdir())
+    wanted = [("arch", name) for name in ("", *profiles)] + [(name, "") for name in ("debian", "leaky", "tiny")]
+    found = [(row["directory"], row["profile"]) for row in rows]
+    assert sorted(found) == [(f"examples/{name}", profile) for name, profile in wanted]
 
 
 def test_profiles_and_architectures_are_asked_of_mkosi_and_what_leaves_no_image_is_left_out(

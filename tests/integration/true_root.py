@@ -76,6 +76,7 @@ class RootPlace:
     notes: tuple[str, ...] = ()
     emulated: bool = False
     one_at_a_time: str = "it is one build alone"
+    toolkit_image: None = None
 
     def stop(self) -> None:
         """Nobody else runs anything here."""
