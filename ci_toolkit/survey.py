@@ -48,7 +48,9 @@ def survey(
         )
     capabilities = probe.probe(directory=wishes.directory.resolve(), environ=environ, thorough=False)
     runner = choose.choose(capabilities, wishes.runner)
-    with open_workshop(wishes.output, environ, console, cache=wishes.cache) as workshop:
+    # Nothing is ever put there, so it is all the same what the output holds.
+    nowhere = wishes.output.resolve().with_name(f"{wishes.output.name}.matrix")
+    with open_workshop(nowhere, environ, console, cache=wishes.cache) as workshop:
         inside = _copy(asked, workshop)
         request = Request(
             scratch=workshop.scratch,

@@ -9,7 +9,7 @@ import yaml
 from call import Call
 from fake_runner import FakeRunner
 
-from ci_toolkit.errors import BuildError, UsageError
+from ci_toolkit.errors import BuildError, ExitCode, UsageError
 
 Use = Callable[[FakeRunner], FakeRunner]
 
@@ -53,6 +53,17 @@ def test_without_a_system_it_is_a_list_to_read_and_nothing_is_left_behind(tmp_pa
     call("matrix", str(tmp_path / "images"))
     assert len(call.shown.splitlines()) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "images", "outputs", "summary.md"]
+
+
+def test_it_is_all_the_same_what_the_output_holds(tmp_path: Path, use: Use) -> None:
+    use(FakeRunner(lambda _: ""))
+    call = defined(tmp_path)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/notes").write_text("mine", encoding="utf-8")
+    call.environ["CI_TOOLKIT_OUTPUT"] = str(tmp_path / "output")
+    assert call("matrix", str(tmp_path / "images")) == ExitCode.FINE
+    assert len(call.shown.splitlines()) == 3
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["notes"]
 
 
 def test_each_architecture_is_asked_for(tmp_path: Path, use: Use) -> None:
