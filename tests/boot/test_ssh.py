@@ -15,6 +15,8 @@ from ci_toolkit.boot import ssh
 from ci_toolkit.boot.guest import Script
 from ci_toolkit.errors import HostError
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Script(name="check", content=b'echo "$0 ran"; echo err >&2; exit 7\n', interpreter=("/bin/sh", "-e"))
 
 

@@ -53,15 +53,18 @@ def test_there_is_something_to_check() -> None:
     assert [path.parent.name for path in TEMPLATES].count("templates") == 3
 
 
+@pytest.mark.slow
 def test_the_action_fits_the_schema() -> None:
     schema("vendor.github-actions", ACTION)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_a_workflow_fits_the_schema(file: Path) -> None:
     schema("vendor.github-workflows", file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
 def test_a_template_fits_the_schema(file: Path, tmp_path: Path) -> None:
     """The schema knows no header; with it the file is two documents."""

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from markdown_it import MarkdownIt
 
 from ci_toolkit.mkosi.manifest import Package
@@ -70,6 +71,7 @@ def test_names_out_of_an_image_are_harmless() -> None:
     assert "<h1>" not in shown
 
 
+@pytest.mark.slow
 def test_ten_thousand_packages_fit_into_what_github_takes() -> None:
     many = tuple(package(f"{'p' * 200}{number}", "1" * 200) for number in range(10_000))
     text = notes.render(contents(many), contents(()), VERIFY)
