@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ci_toolkit.releases.past import Past, ordered
+from ci_toolkit.releases.version import order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,14 @@ def kept_because(past: Past, position: int, policy: Policy, today: date) -> str 
 
 
 def expired(found: tuple[Past, ...], policy: Policy, today: date) -> tuple[Past, ...]:
-    """Return the releases of FOUND that POLICY does not keep, the newest first."""
-    return tuple(
-        past for position, past in enumerate(ordered(found)) if kept_because(past, position, policy, today) is None
-    )
+    """Return the releases of FOUND that POLICY does not keep, the newest first.
+
+    What stands for the same version as one that is kept stays with it: releases are removed by their versions.
+    """
+    newest = ordered(found)
+    kept = {
+        order(past.version)
+        for position, past in enumerate(newest)
+        if kept_because(past, position, policy, today) is not None
+    }
+    return tuple(past for past in newest if order(past.version) not in kept)

@@ -1,6 +1,6 @@
 from datetime import date, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ci_toolkit.releases import version
@@ -26,6 +26,11 @@ def pasts(draw: st.DrawFn) -> tuple[Past, ...]:
 
 
 @given(pasts(), POLICIES)
+@example((Past(version="2024.01.01"),) * 2, Policy(days=1))
+@example(
+    (Past(version="2024.01.01"), Past(version="2025.01.01"), Past(version="2025.01.01", labels=("LTS",))),
+    Policy(releases=1, labelled=False),
+)
 def test_nothing_goes_that_the_policy_keeps(found: tuple[Past, ...], policy: Policy) -> None:
     """Each promise of the policy, counted anew from the list of releases."""
     gone = set(expired(found, policy, TODAY))
