@@ -10,6 +10,11 @@ from collections.abc import Iterator
 import pytest
 from fake_github import FakeGitHub
 from fake_gitlab import FakeGitLab
+from hypothesis import settings
+
+# How long an example takes tells of the machine, not of the code.
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 # Whoever starts a program hands on what is ignored, and so would the programs that tests start and interrupt.
 if threading.current_thread() is threading.main_thread():
