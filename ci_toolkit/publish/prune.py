@@ -5,8 +5,8 @@ from datetime import date
 
 from ci_toolkit.console import Console
 from ci_toolkit.publish.target import Target
-from ci_toolkit.releases.past import Past, ordered
-from ci_toolkit.releases.retention import Policy, kept_because
+from ci_toolkit.releases.past import Past
+from ci_toolkit.releases.retention import Policy, judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,7 @@ class Decision:
 
 def decide(target: Target, policy: Policy, today: date) -> tuple[Decision, ...]:
     """Return what becomes of each release on TARGET, the newest first."""
-    return tuple(
-        Decision(past=past, kept=kept_because(past, position, policy, today))
-        for position, past in enumerate(ordered(target.releases()))
-    )
+    return tuple(Decision(past=past, kept=reason) for past, reason in judged(target.releases(), policy, today))
 
 
 def prune(target: Target, policy: Policy, today: date, console: Console) -> tuple[Decision, ...]:

@@ -38,15 +38,20 @@ def kept_because(past: Past, position: int, policy: Policy, today: date) -> str 
     return None
 
 
-def expired(found: tuple[Past, ...], policy: Policy, today: date) -> tuple[Past, ...]:
-    """Return the releases of FOUND that POLICY does not keep, the newest first.
+def judged(found: tuple[Past, ...], policy: Policy, today: date) -> tuple[tuple[Past, str | None], ...]:
+    """Return each release of FOUND, the newest first, and why POLICY keeps it; None where it does not.
 
     What stands for the same version as one that is kept stays with it: releases are removed by their versions.
     """
     newest = ordered(found)
-    kept = {
-        order(past.version)
-        for position, past in enumerate(newest)
-        if kept_because(past, position, policy, today) is not None
-    }
-    return tuple(past for past in newest if order(past.version) not in kept)
+    reasons = [kept_because(past, position, policy, today) for position, past in enumerate(newest)]
+    kept = {order(past.version) for past, reason in zip(newest, reasons, strict=True) if reason is not None}
+    return tuple(
+        (past, "another one of its version is kept" if reason is None and order(past.version) in kept else reason)
+        for past, reason in zip(newest, reasons, strict=True)
+    )
+
+
+def expired(found: tuple[Past, ...], policy: Policy, today: date) -> tuple[Past, ...]:
+    """Return the releases of FOUND that POLICY does not keep, the newest first."""
+    return tuple(past for past, reason in judged(found, policy, today) if reason is None)

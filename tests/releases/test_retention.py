@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ci_toolkit.releases import version
 from ci_toolkit.releases.past import Past
-from ci_toolkit.releases.retention import Policy, expired, kept_because
+from ci_toolkit.releases.retention import Policy, expired, judged, kept_because
 
 TODAY = date(2026, 11, 28)
 NUMBERS = st.none() | st.integers(1, 20)
@@ -74,3 +74,10 @@ def test_each_is_told_why_it_stays() -> None:
     assert kept_because(past, 1, Policy(releases=2), TODAY) == "it is one of the newest 2"
     assert kept_because(past, 1, Policy(days=28), TODAY) == "it is of the last 28 days"
     assert kept_because(past, 1, Policy(days=27), TODAY) is None
+
+
+def test_what_is_called_twice_stays_for_the_one_that_is_kept() -> None:
+    """What removes releases acts on this very list, and by versions."""
+    found = (Past(version="2025.01.01"), Past(version="2025.01.01", labels=("LTS",)), Past(version="2024.01.01"))
+    reasons = [reason for _, reason in judged(found, Policy(releases=1, labelled=False), TODAY)]
+    assert reasons == ["it is the latest", "another one of its version is kept", None]
