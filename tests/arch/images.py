@@ -31,7 +31,7 @@ class Case:
     """One image: its profiles, what it is converted to, by which firmware it starts, with which check.
 
     `user_data` is for cloud-init; `ssh` logs in as that user; `command` is what a container runs; `alike` is False
-    where two builds are known to differ.
+    where two builds are known to differ; `starts_result` means that what it was converted to is started, not the disk.
     """
 
     profile: str
@@ -43,6 +43,7 @@ class Case:
     ssh: str = ""
     command: str = ""
     alike: bool = True
+    starts_result: bool = False
 
 
 CASES: Final = (
@@ -51,9 +52,21 @@ CASES: Final = (
     ),
     Case(profile="container", command="pacman -Q base && test ! -e /usr/bin/make"),
     Case(profile="container-devel", command="pacman -Q base-devel && make --version"),
-    Case(profile="vagrant-libvirt", formats=("vagrant-libvirt",), firmware=("uefi",), check=checks.VAGRANT),
-    Case(profile="vagrant-virtualbox", formats=("vagrant-virtualbox",)),
-    Case(profile="netboot", formats=("netboot",)),
+    Case(
+        profile="vagrant-libvirt",
+        formats=("vagrant-libvirt",),
+        firmware=("uefi",),
+        check=checks.VAGRANT,
+        starts_result=True,
+    ),
+    Case(
+        profile="vagrant-virtualbox",
+        formats=("vagrant-virtualbox",),
+        firmware=("bios",),
+        check=checks.VAGRANT,
+        starts_result=True,
+    ),
+    Case(profile="netboot", formats=("netboot",), firmware=("bios",), check=checks.NETBOOT, starts_result=True),
     Case(profile="gitlab-executor", formats=("qcow2",), firmware=("uefi",), check=checks.EXECUTOR, ssh="root"),
     Case(profile="iso", firmware=("uefi",), check=checks.ISO),
     Case(profile="basic", formats=("qcow2",), firmware=("bios",), check=checks.BASIC),
@@ -119,14 +132,22 @@ def convert(case: Case, row: Row, output: Path) -> None:
     if toolkit("convert", *words, log=output.with_suffix(".convert.log")) != 0:
         row.failed.append("convert")
         return
-    made = [path for path in sorted(place.iterdir()) if path.suffix != ".sha256"]
-    row.results += [f"{path.name} ({_size(path)})" for path in made]
+    row.results += [f"{path.name} ({_size(path)})" for path in _made(output)]
+
+
+def _made(output: Path) -> list[Path]:
+    return [path for path in sorted((output / "converted").iterdir()) if path.suffix != ".sha256"]
+
+
+def _subject(case: Case, output: Path) -> Path:
+    """Return what of CASE is started."""
+    return _made(output)[0] if case.starts_result else main(case, output)
 
 
 def start(case: Case, row: Row, output: Path) -> None:
     """Start CASE by each of its firmwares."""
     for firmware in case.firmware:
-        words = [str(main(case, output)), "--firmware", firmware, "--output", str(output / f"boot-{firmware}")]
+        words = [str(_subject(case, output)), "--firmware", firmware, "--output", str(output / f"boot-{firmware}")]
         with tempfile.TemporaryDirectory() as scratch:
             for option, name, text in (
                 ("--check", "check.sh", case.check),

@@ -66,3 +66,10 @@ findmnt /
 test "$(findmnt -n -o FSTYPE /)" = overlay
 touch /etc/written
 {_SSHD}"""
+# The root was unpacked into memory, and the disk that it is from is not there.
+NETBOOT: Final = f"""\
+{_HEAD}
+grep -q root=bind: /proc/cmdline
+test "$(findmnt -n -o FSTYPE /)" = tmpfs
+test -z "$(lsblk --noheadings --nodeps --output NAME | grep -E '^(sd|vd)' || true)"
+"""

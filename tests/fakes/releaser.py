@@ -12,7 +12,9 @@ import io
 import json
 import os
 import signal
+import struct
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -43,7 +45,7 @@ def building(word: str, built: list[str] | None = None, verdict: Verdict = Verdi
         if built is not None:
             built.append(name)
         output.mkdir(exist_ok=True)
-        data = f"{name} {word}".encode() * 1000
+        data = _disk(f"{name} {word}".encode() * 1024)
         (output / f"{name}.raw").write_bytes(data)
         (output / "first.log").write_text("a log")
         if not (output / f"{name}.oci").exists():
@@ -61,6 +63,14 @@ def building(word: str, built: list[str] | None = None, verdict: Verdict = Verdi
         return Report(title=name, verdict=verdict, comparison=None, builds=(one, one), facts=())
 
     return build
+
+
+def _disk(content: bytes) -> bytes:
+    """Return a disk whose partition table names one partition, which holds CONTENT in whole sectors."""
+    content += bytes(-len(content) % 512)
+    # Status, first and last sector as a geometry, type, and both as numbers.
+    partition = struct.pack("<B3sB3sII", 0, b"", 0x83, b"", 1, len(content) // 512)
+    return bytes(446) + partition + bytes(48) + b"\x55\xaa" + content
 
 
 def release(
@@ -94,7 +104,7 @@ def _count(tick: Callable[[], None]) -> None:
     Path.rename = renaming  # type: ignore[method-assign, assignment]
 
 
-def _in_child(work: Callable[[], object]) -> int:
+def in_child(work: Callable[[], object]) -> int:
     """Do WORK in a process of its own, and return how it ended (as os.waitpid tells it)."""
     child = os.fork()
     if child == 0:
@@ -102,6 +112,9 @@ def _in_child(work: Callable[[], object]) -> int:
         try:
             work()
             code = 0
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(code)
     return os.waitpid(child, 0)[1]
@@ -133,11 +146,11 @@ def main(place: Path, call: dict[str, Any]) -> list[str]:
             wanted = Wanted(images=("cloud",), formats=(), output=place / name, day=day, resume=resume, force=True)
             return release(wanted, [targets.find(to, call["environ"], patience)])
 
-        ended = _in_child(_killed_at(number, lambda: make(call["target"], "output")))
+        ended = in_child(_killed_at(number, lambda: make(call["target"], "output")))
         if ended == 0:
             return versions
         assert os.WIFSIGNALED(ended), ended
-        assert _in_child(lambda: make(call["target"], "output", resume=True)) == 0
+        assert in_child(lambda: make(call["target"], "output", resume=True)) == 0
         make(f"dir:{place / 'reference'}", "undisturbed")
         versions.append(f"{day:%Y.%m.%d}")
     return versions
