@@ -98,7 +98,7 @@ def command(
             wishes = replace(wishes, firmware=_kinds(found, firmware))
             outcome = start(found, wishes, limits, environ, console)
         else:
-            outcome = _run(found, wishes, command, limits[False], environ, console)
+            outcome = run(found, wishes, command, limits[False], environ, console)
     write(outcome, output)
     if as_json:
         console.result(stored.render(outcome))
@@ -153,7 +153,7 @@ def start(
     return Outcome(image=image.title, boots=boots)
 
 
-def _run(
+def run(
     image: "ContainerImage",
     wishes: "Wishes",
     command: tuple[str, ...],
@@ -161,7 +161,7 @@ def _run(
     environ: Mapping[str, str],
     console: Console,
 ) -> "Outcome":
-    """Start a container image with the engine."""
+    """Start a container image with the engine, whatever firmware is wished for. Raises UsageError, HostError."""
     from ci_toolkit.boot import engine
     from ci_toolkit.boot.outcome import Outcome
 

@@ -105,9 +105,12 @@ def _convert(image: Path, wanted: Asked, output: Path, console: Console) -> "tup
 def start(
     image: Path, wanted: Asked, output: Path, environ: Mapping[str, str], console: Console
 ) -> "tuple[tuple[Boot, ...], ExitCode]":
-    """Start IMAGE with the firmware that is WANTED, and leave what was seen in OUTPUT; nothing wanted is fine."""
-    from ci_toolkit.boot import table
-    from ci_toolkit.boot.image import look
+    """Start IMAGE with the firmware that is WANTED, and leave what was seen in OUTPUT; nothing wanted is fine.
+
+    A container image, which has none, is run by the engine.
+    """
+    from ci_toolkit.boot import subject, table
+    from ci_toolkit.boot.image import Image
     from ci_toolkit.boot.outcome import Boot
     from ci_toolkit.boot.start import Wishes
 
@@ -116,7 +119,12 @@ def start(
     try:
         deliver.check_directory(output)
         wishes = Wishes(firmware=wanted.firmware, output=output.absolute(), minutes=None, scripts=wanted.scripts)
-        outcome = boot.start(look(image), wishes, boot.minutes("auto"), environ, console)
+        limits = boot.minutes("auto")
+        with subject.opened(image, output.absolute(), console) as found:
+            if isinstance(found, Image):
+                outcome = boot.start(found, wishes, limits, environ, console)
+            else:
+                outcome = boot.run(found, wishes, (), limits[False], environ, console)
     except ToolkitError as error:
         console.error(error.message, hint=error.hint)
         reason = error.message.replace("\n", "; ")

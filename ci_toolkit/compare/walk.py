@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -101,7 +102,7 @@ def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison
     if all((path / "oci-layout").exists() for path in (a, b)):
         one, other = directory.read(a, budget), directory.read(b, budget)
         if oci.is_layout(one) and oci.is_layout(other):
-            one, other = oci.arranged(one, budget), oci.arranged(other, budget)
+            one, other = (_timeless(oci.arranged(layout, budget)) for layout in (one, other))
     else:
         one, other = trees.unequal(a, b, budget)
     walker.trees(one, other)
@@ -112,6 +113,11 @@ def _directories(a: Path, b: Path, walker: Walker, budget: Budget) -> Comparison
             f"{place!r}: {walker.ledger.skipped[0].reason}", hint="Run as a user who may read both trees whole."
         )
     return _trees(a, b, walker, (_tree_side(a), _tree_side(b)))
+
+
+def _timeless(layout: Container) -> Container:
+    """Return LAYOUT without the times of its files: those are no part of the image, and nobody can set them."""
+    return replace(layout, entries=tuple(entry._replace(mtime_ns=None) for entry in layout.entries))
 
 
 def _mixed(

@@ -148,12 +148,7 @@ class Directory:
 
 def _all(release: Release) -> tuple[File, ...]:
     """Return the files of RELEASE, those of its container images too."""
-    more: list[File] = []
-    for container in release.containers:
-        layout = container.manifest.file.path.parents[2]
-        pieces = {one.file.name: one.file for one in (container.manifest, *container.blobs)}
-        more += pieces.values()
-        more += [files.file(layout / name, f"{layout.name}/{name}") for name in ("index.json", "oci-layout")]
+    more = (one for container in release.containers for one in container.files())
     return tuple(sorted((*release.files, *more), key=lambda one: one.name))
 
 

@@ -49,6 +49,16 @@ class Container:
     manifest: Blob
     blobs: tuple[Blob, ...]
 
+    @property
+    def layout(self) -> Path:
+        return self.manifest.file.path.parents[2]
+
+    def files(self) -> tuple[File, ...]:
+        """Return the files of its layout, sorted by name; each name begins with that of the layout. Raises OSError."""
+        pieces = {one.file.name: one.file for one in (self.manifest, *self.blobs)}
+        more = (file(self.layout / name, f"{self.layout.name}/{name}") for name in ("index.json", "oci-layout"))
+        return tuple(sorted((*pieces.values(), *more), key=lambda one: one.name))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:

@@ -4,9 +4,11 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ci_toolkit.errors import UnreadableError, UsageError
+from ci_toolkit.formats import tar
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.publish import checksums
 from ci_toolkit.publish import files as publishing
@@ -54,11 +56,12 @@ def collect(state: State, builds: Path, target: Path) -> Contents:
             if (name, file.name) in names:
                 _link(file.path, scratch / names[name, file.name])
         for container in containers:
-            layout = container.manifest.file.path.parents[2]
-            if (scratch / layout.name).exists():
+            layout = container.layout
+            if (scratch / layout.name).exists() or (scratch / _archive(container)).exists():
                 raise UsageError(f"two images have a container image {layout.name}", hint="Set ImageId= in each.")
             shutil.copytree(layout, scratch / layout.name, copy_function=os.link)
-    told = _contents(state, found, names)
+            _pack(container, scratch / _archive(container))
+    told = _contents(state, found, names, scratch)
     (scratch / contents.NAME).write_text(contents.render(told), encoding="utf-8")
     checksums.write(publishing.gather(scratch)[0], scratch)
     shutil.rmtree(target, ignore_errors=True)
@@ -83,10 +86,12 @@ def told(now: Contents, before: Contents | None, base: str, *, signed: bool) -> 
 
 def _check(found: Mapping[str, tuple[tuple[File, ...], tuple[Container, ...]]], builds: Mapping[str, Built]) -> None:
     """See that each file that was verified is there as it was. What was converted from it is not in that list."""
-    for name, (files, _) in found.items():
-        there = {file.name: file.sha256 for file in files}
+    for name, (files, containers) in found.items():
+        layouts = tuple(f"{container.layout.name}/" for container in containers)
+        there = {file.name: file.sha256 for file in (*files, *(one for each in containers for one in each.files()))}
         for file, digest in builds[name].digests.items():
-            if there.get(file) != digest and "/" not in file:
+            # A directory is not published.
+            if there.get(file) != digest and ("/" not in file or file.startswith(layouts)):
                 raise UnreadableError(
                     f"{name}: {file} is not the file that was verified", hint="Begin anew: remove the output."
                 )
@@ -109,10 +114,15 @@ def _contents(
     state: State,
     found: Mapping[str, tuple[tuple[File, ...], tuple[Container, ...]]],
     names: Mapping[tuple[str, str], str],
+    target: Path,
 ) -> Contents:
     images = []
     for name, built in state.builds.items():
-        main = next((file for file in found[name][0] if file.name == built.image), None)
+        files, containers = found[name]
+        main = next((replace(file, name=names[name, file.name]) for file in files if file.name == built.image), None)
+        layout = next((one for one in containers if one.layout.name == built.image), None)
+        if layout is not None:
+            main = publishing.file(target / _archive(layout), _archive(layout))
         if main is None:
             raise UsageError(
                 f"{name} is built as a directory, which cannot be downloaded", hint="Set Format=tar or disk."
@@ -121,7 +131,7 @@ def _contents(
         images.append(
             Image(
                 name=name,
-                file=names[name, main.name],
+                file=main.name,
                 size=main.size,
                 sha256=main.sha256,
                 packages=None
@@ -130,6 +140,24 @@ def _contents(
             )
         )
     return Contents(version=state.version, commit=state.commit, images=tuple(images))
+
+
+def _archive(container: Container) -> str:
+    return f"{container.layout.name.removesuffix('.oci')}.oci.tar"
+
+
+def _pack(container: Container, target: Path) -> None:
+    """Write CONTAINER as an archive of its layout, since most places take nothing but files. Raises OSError.
+
+    Docker (from 25 on), Podman and skopeo (`oci-archive:`) read it. The same image gives the same bytes.
+    """
+    with target.open("xb") as archive:
+        for piece in container.files():
+            archive.write(tar.plain(piece.name.partition("/")[2], piece.size))
+            with piece.path.open("rb") as file:
+                shutil.copyfileobj(file, archive, publishing.PIECE_BYTES)
+            archive.write(tar.padded(piece.size))
+        archive.write(tar.END)
 
 
 def _link(source: Path, target: Path) -> None:

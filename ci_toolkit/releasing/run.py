@@ -231,7 +231,7 @@ class _Release:
             case Kind.BUILD:
                 return self._build(step.of)
             case Kind.CONVERT:
-                convert.convert(self._image(step.of), self.wanted.formats, self._builds / step.of, self.console, None)
+                self._convert(step.of)
             case Kind.BOOT:
                 return self._boot(step.of)
             case Kind.COLLECT:
@@ -263,6 +263,13 @@ class _Release:
             else [[one.name, one.architecture, one.version] for one in built.packages],
         )
         return None
+
+    def _convert(self, name: str) -> None:
+        image = self._image(name)
+        if (image / "oci-layout").is_file():
+            self.console.say(f"{name} is a container image: there is nothing to convert")
+            return
+        convert.convert(image, self.wanted.formats, self._builds / name, self.console, None)
 
     def _boot(self, name: str) -> Outcome | None:
         if self.start(self._image(name), self.wanted.output / _BOOTS / name):

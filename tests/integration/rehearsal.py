@@ -1,12 +1,14 @@
 """A release for rehearsal: into a directory, a registry on loopback, a fake GitHub and a fake GitLab; then once more.
 
-python -m tests.integration.rehearsal [DEFINITION…]     (examples/debian where none is named)
+python -m tests.integration.rehearsal     of examples/debian, and where it can be built of the container image of Arch
 """
 
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,12 @@ from fake_github import FakeGitHub  # noqa: E402
 from fake_gitlab import FakeGitLab  # noqa: E402
 from real_registry import RealRegistry  # noqa: E402
 
+from tests.arch import mirror  # noqa: E402
 from tests.integration import small  # noqa: E402
 
+# The second one is a week after the first, and not due.
+_DAYS: Final = ("2026-11-14", "2026-11-21", "2026-11-28")
+_SHOWN: Final = 1500
 # A disk with a root file system, which everything can be made of; no distribution and no network.
 DISK: Final = {
     "images/mkosi.conf": small.CUSTOM.replace("Format=tar\nCompressOutput=none\n", "Format=disk\nSplitArtifacts=\n")
@@ -38,6 +44,18 @@ DISK: Final = {
     "images/mkosi.postinst": '#!/bin/sh\nset -eu\ninstall -D /usr/bin/true "$BUILDROOT/usr/bin/true"\n',
     "images/mkosi.skeleton/etc/motd": "Hello\n",
 }
+
+
+def arch(target: Path, options: Sequence[str]) -> None:
+    """Write the definition of Arch's container image to TARGET: examples/arch, with mkosi's OPTIONS for the mirror."""
+    shutil.copytree(ROOT / "examples/arch", target)
+    settings = {option.removeprefix("--").partition("=")[0]: option.partition("=")[2] for option in options}
+    lines = f"Mirror={settings['mirror']}\nRepositoryKeyFetch={settings['repository-key-fetch']}\n"
+    path = target / "mkosi.conf"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        f"[Config]\nProfiles=container\n\n{text.replace('[Output]', lines + '[Output]', 1)}", encoding="utf-8"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +92,24 @@ class Stage:
         argv = (sys.executable, "-m", "ci_toolkit", *arguments)
         return subprocess.run(argv, env=environ, cwd=self.place, capture_output=True, text=True, check=False)
 
+    def repository(self) -> Path:
+        """Commit what is in the repository, and let others have it at its address; return where it is."""
+        path = self.place / "repository"
+        small.commit(path)
+        for words in (("remote", "set-url", "origin", f"{self.address}repository/.git"), ("update-server-info",)):
+            subprocess.run(("git", "-C", path, *words), check=True)
+        return path
+
     def release(self, *definitions: Path, day: str) -> "subprocess.CompletedProcess[str]":
         options = ("--formats", "qcow2,oci", "--output", str(self.place / "output"))
         return self.call("release", *map(str, definitions), *self.targets, *options, day=day)
 
-    def rebuild(self, version: str, *options: str) -> "subprocess.CompletedProcess[str]":
-        """Build what was released as VERSION again, by somebody who knows its address and the key."""
-        where = f"{self.address}{self.mirror.name}/{version}/"
+    def rebuild(self, version: str, *options: str, record: str = "") -> "subprocess.CompletedProcess[str]":
+        """Build what was released as VERSION again, by somebody who knows its address and the key.
+
+        Of a release of several images RECORD is the name of the one's record.
+        """
+        where = f"{self.address}{self.mirror.name}/{version}/{record}"
         known = ("--key", str(self.place / "public.asc"), "--output", str(self.place / "rebuilt"))
         return self.call("rebuild", where, *known, *options, day="2027-01-01")
 
@@ -109,27 +138,49 @@ def stage(place: Path) -> Iterator[Stage]:
         yield found
 
 
-def main(definitions: list[str]) -> int:
+def main() -> int:
     """Release, release again, rebuild, and prune; show what people would see. Return 1 where something went wrong."""
-    chosen = [Path(one).resolve() for one in definitions or [str(ROOT / "examples/debian")]]
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as name, stage(Path(name)) as found:
-        for day in ("2026-11-14", "2026-11-21", "2026-11-28"):
-            done = found.release(*chosen, day=day)
-            print(done.stdout[-800:] or done.stderr[-800:])
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as name, ExitStack() as stack:
+        found = stack.enter_context(stage(Path(name)))
+        images = _images(found.place / "repository", stack)
+        repository = found.repository()
+        for call in _calls(found, tuple(repository / image for image in images)):
+            done = call()
+            print(f"$ ci-toolkit {shlex.join(done.args[3:])}\n{done.stdout[-_SHOWN:]}", flush=True)
             if done.returncode:
-                print(done.stderr[-4000:], file=sys.stderr)
+                print(done.stderr[-4 * _SHOWN :], file=sys.stderr)
                 return 1
-        print((found.place / "output/notes.md").read_text(encoding="utf-8"))
-        if len(chosen) == 1:  # of several, `rebuild` wants to know which
-            again = found.rebuild("2026.11.28", "--source", str(ROOT))
-            print(again.stdout[-800:])
-            if again.returncode:
-                print(again.stderr[-4000:], file=sys.stderr)
-                return 1
-        print(found.call("prune", *found.targets, "--keep", "1", day="2026-11-28").stdout)
         print(*sorted(path.name for path in found.mirror.iterdir()), *found.registry.tags(), sep="\n")
     return 0
 
 
+def _images(repository: Path, stack: ExitStack) -> list[str]:
+    """Write the definitions into REPOSITORY; that of Arch needs a mirror, which is served until STACK ends."""
+    shutil.copytree(ROOT / "examples/debian", repository / "debian")
+    try:
+        arch(repository / "arch", stack.enter_context(mirror.serve()))
+    except mirror.UnavailableError as error:
+        print(f"without an image of Arch: {error}")
+        return ["debian"]
+    return ["debian", "arch"]
+
+
+def _calls(found: Stage, images: Sequence[Path]) -> Iterator[Callable[[], "subprocess.CompletedProcess[str]"]]:
+    """Yield what is called, one after the other; the notes and the bills of materials are printed between."""
+    for day in _DAYS:
+        yield lambda day=day: found.release(*images, day=day)  # type: ignore[misc]
+    place = found.mirror / "latest"
+    print((found.place / "output/notes.md").read_text(encoding="utf-8"))
+    for path in sorted(place.iterdir()):
+        print(f"{path.stat().st_size:>13,}  {path.name}")
+    for path in sorted(place.glob("*.spdx.json")):
+        print(f"{path.name}: {path.read_text(encoding='utf-8')[:_SHOWN]}")
+    where = f"{found.address}{found.mirror.name}/latest/"
+    yield lambda: found.call("verify-release", where, "--key", str(found.place / "public.asc"), day=_DAYS[-1])
+    for record in sorted(path.name for path in place.glob("*build-record.json")):
+        yield lambda record=record: found.rebuild("latest", record=record)  # type: ignore[misc]
+    yield lambda: found.call("prune", *found.targets, "--keep", "1", day=_DAYS[-1])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

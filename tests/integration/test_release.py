@@ -21,12 +21,8 @@ def stage(runner: None) -> Iterator[Stage]:
 
 
 def test_a_release_is_made_once_verified_by_others_and_pruned(stage: Stage) -> None:
-    repository = stage.place / "repository"
-    small.write(repository, rehearsal.DISK)
-    small.commit(repository)
-    for words in (("remote", "set-url", "origin", f"{stage.address}repository/.git"), ("update-server-info",)):
-        subprocess.run(("git", "-C", repository, *words), check=True)
-    definition = repository / "images"
+    small.write(stage.place / "repository", rehearsal.DISK)
+    definition = stage.repository() / "images"
 
     done = stage.release(definition, day="2026-11-28")
     assert done.returncode == 0, done.stderr
@@ -65,3 +61,29 @@ def test_a_release_is_made_once_verified_by_others_and_pruned(stage: Stage) -> N
     assert sorted(path.name for path in stage.mirror.iterdir()) == ["2026.12.12", "latest"]
     assert set(stage.github.releases.published()) == {"2026.11.28"}
     assert stage.github.server.violations == stage.gitlab.server.violations == []
+
+
+def test_a_container_image_of_arch_is_released_beside_a_disk_and_rebuilt(stage: Stage, served: tuple[str, ...]) -> None:
+    small.write(stage.place / "repository", rehearsal.DISK)
+    rehearsal.arch(stage.place / "repository/arch", served)
+    repository = stage.repository()
+    done = stage.release(repository / "images", repository / "arch", day="2026-11-28")
+    assert done.returncode == 0, done.stderr
+    place = stage.mirror / "2026.11.28"
+
+    # The same image in every place.
+    wheres = (
+        f"oci-archive:{place / 'arch-container.oci.tar'}",
+        f"oci:{place / 'arch-container'}",
+        stage.registry.image("arch-container-2026.11.28"),
+    )
+    argv = ("skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}")
+    assert len({subprocess.run((*argv, one), check=True, capture_output=True).stdout for one in wheres}) == 1
+    assert "arch-container.oci.tar" in stage.github.releases.published()["2026.11.28"]
+    assert "`arch-container.oci.tar`" in (stage.place / "output/notes.md").read_text(encoding="utf-8")
+
+    rebuilt = stage.rebuild("2026.11.28", record="arch.build-record.json")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert (stage.place / "rebuilt/arch-container/index.json").read_bytes() == (
+        place / "arch-container/index.json"
+    ).read_bytes()

@@ -1,5 +1,8 @@
 """The whole of a release, with builds that take no time, into a directory."""
 
+import shutil
+import subprocess
+import tarfile
 import threading
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,12 +14,16 @@ from waits import Waits
 
 from ci_toolkit.compare.comparison import Verdict
 from ci_toolkit.errors import ForgeError, HostError, UnreadableError, UsageError
+from ci_toolkit.formats import table
+from ci_toolkit.mkosi.build import Artefact
 from ci_toolkit.publish import targets
 from ci_toolkit.publish.directory import Directory
 from ci_toolkit.publish.files import File, Release
+from ci_toolkit.publish.files import gather as files_of
 from ci_toolkit.publish.target import Target, Watch
+from ci_toolkit.releases import contents
 from ci_toolkit.releases.retention import Policy
-from ci_toolkit.releasing import state
+from ci_toolkit.releasing import run, state
 from ci_toolkit.releasing.run import Ending, Wanted
 from ci_toolkit.reports.report import Report
 
@@ -102,8 +109,53 @@ def test_files_of_one_name_get_the_name_of_their_image(wanted: Wanted, mirror: T
     names = {path.name for path in (tmp_path / "mirror/2026.11.28").iterdir()}
     assert names == {
         *("cloud.raw", "iso.raw", "cloud.report.json", "iso.report.json"),
-        *("release.json", "SHA256SUMS", "cloud.oci", "iso.oci"),
+        *("release.json", "SHA256SUMS", "cloud.oci", "iso.oci", "cloud.oci.tar", "iso.oci.tar"),
     }
+
+
+def container_only(damage: Path | None = None) -> run.Build:
+    """Return what builds an image that is nothing but a container image; then DAMAGE, a file of it, is changed."""
+
+    def build(name: str, output: Path) -> Report:
+        report = building("a")(name, output)
+        (output / f"{name}.raw").unlink()
+        (output / f"{name}.oci").rename(output / name)
+        files = files_of(output)[1][0].files()
+        artefacts = tuple(Artefact(name=one.name, size=one.size, sha256=one.sha256) for one in files)
+        built = replace(report.builds[0], image=name, artefacts=artefacts)
+        if damage is not None:
+            with (output / name / damage).open("ab") as file:
+                file.write(b" ")
+        return replace(report, builds=(built, built))
+
+    return build
+
+
+def test_a_container_image_is_released_as_an_archive_that_skopeo_reads(
+    wanted: Wanted, mirror: Target, tmp_path: Path
+) -> None:
+    both = replace(wanted, formats=table.find("qcow2"), firmware=("bios",))
+    assert release(both, [mirror], container_only()).ending is Ending.RELEASED
+    place = tmp_path / "mirror/latest"
+    (image,) = contents.parse((place / "release.json").read_bytes()).images
+    assert image.file == "cloud.oci.tar"
+    assert f"{image.sha256}  cloud.oci.tar\n" in (place / "SHA256SUMS").read_text(encoding="utf-8")
+    assert "cloud.oci.tar,SHA256SUMS" in (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    if shutil.which("skopeo") is None:
+        pytest.skip("skopeo is not installed")
+    digests = []
+    for where in (f"oci-archive:{place / image.file}", f"oci:{place / 'cloud'}"):
+        argv = ("skopeo", "inspect", "--format={{.Digest}}", where)
+        digests.append(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    assert digests[0] == digests[1]
+    with tarfile.open(place / image.file) as archive:
+        assert archive.getnames() == sorted(archive.getnames())
+        assert {one.mtime for one in archive} == {0}
+
+
+def test_a_container_image_whose_index_has_changed_is_not_released(wanted: Wanted, mirror: Target) -> None:
+    with pytest.raises(UnreadableError, match=r"cloud/index\.json is not the file that was verified"):
+        release(wanted, [mirror], container_only(Path("index.json")))
 
 
 class Unsteady(Directory):

@@ -1,6 +1,7 @@
 """Container images as layouts, archives and what `docker save` writes, copied and inspected by skopeo."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -177,6 +178,15 @@ def test_a_directory_and_a_damaged_archive_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:5000])
     with pytest.raises(UnreadableError, match=r"a\.tar: .*cut"):
         compare(made, tmp_path / "a.tar")
+
+
+def test_of_a_layout_that_was_written_later_everything_is_equal(tmp_path: Path) -> None:
+    one = image(tmp_path / "a", "oci")
+    other = tmp_path / "b"
+    shutil.copytree(one, other)
+    for path in (other, *other.rglob("*")):
+        os.utime(path, (2_000_000_000, 2_000_000_000))
+    assert compare(one, other).verdict is Verdict.IDENTICAL
 
 
 def test_a_mode_of_a_blob_is_told_by_its_role(tmp_path: Path) -> None:
