@@ -33,7 +33,7 @@ same-bits: image ## build one image by every runner, in every surroundings: one 
 arch-images: image ## build, prove, convert and start every image of examples/arch; takes an hour and more without KVM
 	$(BIN)/python -m tests.arch.images
 
-release-rehearsal: image packages ## release examples/debian to every kind of target on loopback, three times; then prune
+release-rehearsal: image packages ## release examples/debian and an image of Arch to four kinds of target, rebuild, prune
 	$(BIN)/python -m tests.integration.rehearsal
 
 fuzz: venv ## compare real images that were damaged at random, for ten minutes
