@@ -36,11 +36,12 @@ def render(security: Security) -> str:
 def summary(security: Security) -> str:
     """Return how many fixes SECURITY has: "3 security fixes (1 critical, 2 of unknown severity)"."""
     if not security.fixes:
-        return "no security fixes that were looked up" if security.gaps else "no known security fixes"
+        return "not all security fixes could be looked up" if security.gaps else "no known security fixes"
     counts = Counter(fix.severity for fix in security.fixes)
     told = (f"{counts[one]:,} {_NO_WORD.get(one, one.value)}" for one in Severity if counts[one])
     number = len(security.fixes)
-    return f"{number:,} security {'fix' if number == 1 else 'fixes'} ({', '.join(told)})"
+    rest = "; not all could be looked up" if security.gaps else ""
+    return f"{number:,} security {'fix' if number == 1 else 'fixes'} ({', '.join(told)}){rest}"
 
 
 def _row(fix: Fix) -> tuple[str, ...]:

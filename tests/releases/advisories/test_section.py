@@ -55,9 +55,9 @@ def test_none_is_said_to_be_none() -> None:
 def test_what_could_not_be_looked_up_is_told_and_what_could_beside_it() -> None:
     gap = "The advisories of `all.json` could not be looked up."
     assert section.render(Security(gaps=(gap,))) == f"### Security fixes\n\n{gap}"
-    assert section.summary(Security(gaps=(gap,))) == "no security fixes that were looked up"
+    assert section.summary(Security(gaps=(gap,))) == "not all security fixes could be looked up"
     both = section.render(Security(fixes=(ONE,), gaps=(gap,)))
-    assert "1 security fix (1 critical)." in both
+    assert "1 security fix (1 critical); not all could be looked up." in both
     assert both.endswith(gap)
 
 
