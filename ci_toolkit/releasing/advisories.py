@@ -3,8 +3,9 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import urlsplit
@@ -13,12 +14,14 @@ from ci_toolkit.console import Console, printable
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.forges.forge import BusyError
 from ci_toolkit.forges.patience import Patience
+from ci_toolkit.images import one
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.records import addresses, published, reading
 from ci_toolkit.records.published import UnsteadyError
-from ci_toolkit.releases.advisories import security
+from ci_toolkit.releases.advisories import debian, security, sources
 from ci_toolkit.releases.advisories.fix import Fix, System, ordered
-from ci_toolkit.releases.advisories.security import Security, Upgrades
+from ci_toolkit.releases.advisories.security import Known, Security, Upgrades
+from ci_toolkit.releases.advisories.sources import Source
 from ci_toolkit.releases.advisories.walk import LIMIT_BYTES
 
 # A release waits for advisories, but not long: it is worth more than they are.
@@ -28,27 +31,32 @@ _ALL_SECONDS: Final = 300.0
 _HINT: Final = "The notes of the release say so; it is published all the same."
 
 
-Packages = Mapping[str, Sequence[Package] | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imaged:
+    """An image of the release: its file, the directory with the record of its build, its packages before and now."""
+
+    name: str
+    file: Path
+    build: Path
+    before: Sequence[Package] | None
+    now: Sequence[Package] | None
 
 
-def of_release(places: Sequence[str], old: Packages, new: Packages, builds: Path, console: Console) -> Security | None:
-    """Return what PLACES say of the upgrades from the packages OLD to NEW, by the names of images.
-
-    BUILDS has a directory for each image, with the record of its build. None where nothing was upgraded, as far as it
-    is known.
-    """
-    images: list[tuple[System, Sequence[Package], Sequence[Package]]] = []
+def of_release(places: Sequence[str], images: Iterable[Imaged], console: Console) -> Security | None:
+    """Return what PLACES say of the upgrades in IMAGES; None where nothing was upgraded, as far as it is known."""
+    known: list[Known] = []
     gaps: list[str] = []
-    for name, now in new.items():
-        before = old.get(name)
-        if before is None or now is None or set(before) == set(now):
+    for image in images:
+        if image.before is None or image.now is None or set(image.before) == set(image.now):
             continue
         try:
-            images.append((_system(builds / name), before, now))
+            system = _system(image.build)
         except UnreadableError as error:
-            console.warn(f"of {printable(name)} no security fixes were looked up: {error.message}", hint=_HINT)
-            gaps.append(f"It is not known which distribution `{_plain(name)}` is of.")
-    wanted = security.upgrades(images)
+            console.warn(f"of {printable(image.name)} no security fixes were looked up: {error.message}", hint=_HINT)
+            gaps.append(f"It is not known which distribution `{_plain(image.name)}` is of.")
+            continue
+        known.append(Known(system=system, before=image.before, now=image.now, sources=_sources(image, system, console)))
+    wanted = security.upgrades(known)
     found = look_up(places, wanted, console) if wanted else Security()
     if not wanted and not gaps:
         return None
@@ -58,6 +66,20 @@ def of_release(places: Sequence[str], old: Packages, new: Packages, builds: Path
 def _system(build: Path) -> System:
     image = reading.load(build).image
     return System(distribution=image.distribution, release=image.release)
+
+
+def _sources(image: Imaged, system: System, console: Console) -> Mapping[str, Source]:
+    """Return what the packages of IMAGE were built from, as far as it says; of Debian, whose tracker goes by that."""
+    if system.distribution != debian.NAME:
+        return {}
+    try:
+        status = one.read(image.file, sources.PATH, sources.LIMIT_BYTES)
+    except UnreadableError as error:
+        console.say(f"The list of packages in {printable(image.name)} was not read: {error.message}")
+        status = None
+    if status is None:
+        console.say(f"Packages of {printable(image.name)} are looked up by their own names, not by their sources'")
+    return sources.parse(status or b"")
 
 
 def look_up(places: Sequence[str], wanted: Upgrades, console: Console, patience: Patience | None = None) -> Security:

@@ -27,6 +27,7 @@ from ci_toolkit.releases.plan import Kind, Step
 from ci_toolkit.releases.retention import Policy
 from ci_toolkit.releases.schedule import Due
 from ci_toolkit.releasing import advisories, collect, state
+from ci_toolkit.releasing.advisories import Imaged
 from ci_toolkit.releasing.state import Built, Call, State
 from ci_toolkit.reports import json as json_report
 from ci_toolkit.reports.report import Report
@@ -288,8 +289,17 @@ class _Release:
             self.console.say("There is no last release that says what it held: no security fixes are looked up")
             return
         old = {image.name: image.packages for image in before.images}
-        new = {name: built.listed() for name, built in self.state.builds.items()}
-        self.state.security = advisories.of_release(self.wanted.advisories, old, new, self._builds, self.console)
+        images = [
+            Imaged(
+                name=name,
+                file=self._image(name),
+                build=self._builds / name,
+                before=old.get(name),
+                now=built.listed(),
+            )
+            for name, built in self.state.builds.items()
+        ]
+        self.state.security = advisories.of_release(self.wanted.advisories, images, self.console)
 
     def _collect(self) -> None:
         for name, built in self.state.builds.items():

@@ -6,7 +6,6 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,18 @@ import pytest
 import recorded
 import served
 import tracked
+from bench import run
 from waits import Waits
 
 from ci_toolkit.console import Console
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.records import stored
+from ci_toolkit.releases.advisories import sources
 from ci_toolkit.releases.advisories.fix import System, Upgrade
 from ci_toolkit.releases.advisories.security import Security
 from ci_toolkit.releasing import advisories
+from ci_toolkit.releasing.advisories import Imaged
 
 pytestmark = pytest.mark.slow
 
@@ -183,26 +185,56 @@ def test_a_system_that_nobody_tells_of_is_a_gap(places: Path, console: Teller) -
     assert "none of the advisories are of fedora 44" in console.said
 
 
+def imaged(place: Path, name: str, before: tuple[Package, ...] | None, now: tuple[Package, ...] | None) -> Imaged:
+    return Imaged(name=name, file=place / name / "image.raw", build=place / name, before=before, now=now)
+
+
+def recorded_as(distribution: str, build: Path) -> None:
+    build.mkdir()
+    image = replace(recorded.RECORD.image, distribution=distribution)
+    stored.write(replace(recorded.RECORD, image=image), build)
+    (build / "image.raw").write_bytes(b"no file system")
+
+
 def test_the_images_are_of_what_their_records_say(places: Path, tmp_path: Path, console: Teller) -> None:
-    for name, distribution in (("cloud", "debian"), ("iso", "arch")):
-        (tmp_path / name).mkdir()
-        image = replace(recorded.RECORD.image, distribution=distribution)
-        stored.write(replace(recorded.RECORD, image=image), tmp_path / name)
-    old = {name: (package("1-1"),) for name in ("cloud", "iso", "lost", "gone")}
-    new = {name: (package("2-1"),) for name in ("cloud", "iso", "lost", "fresh")}
+    recorded_as("debian", tmp_path / "cloud")
+    recorded_as("arch", tmp_path / "iso")
+    old, new = (package("openssl", "1-1"),), (package("openssl", "2-1"),)
+    images = [imaged(tmp_path, name, old, new) for name in ("cloud", "iso", "lost")]
+    images += [imaged(tmp_path, "fresh", None, new), imaged(tmp_path, "bare", old, None)]
     files = [str(places / "all.json"), str(places / "debian.json")]
-    found = advisories.of_release(files, old, new, tmp_path, console)
+    found = advisories.of_release(files, images, console)
     assert found is not None
     assert names(found) == ["CVE-2026-3333", "CVE-2026-2222"]
     assert found.gaps == ("It is not known which distribution `lost` is of.",)
     assert "of lost no security fixes were looked up" in console.said
+    assert "Packages of cloud are looked up by their own names" in console.said
+    assert "Packages of iso" not in console.said
+
+
+def test_packages_of_debian_go_by_the_sources_that_the_image_tells(
+    places: Path, tmp_path: Path, console: Teller
+) -> None:
+    recorded_as("debian", tmp_path / "cloud")
+    listed = tmp_path / "tree" / sources.PATH
+    listed.parent.mkdir(parents=True)
+    listed.write_text(
+        "Package: libssl3t64\nStatus: install ok installed\nSource: openssl\nVersion: 2-1\n", encoding="utf-8"
+    )
+    run("tar", "-c", "-f", tmp_path / "cloud/image.raw", "-C", tmp_path / "tree", ".")
+    old, new = (package("libssl3t64", "1-1"),), (package("libssl3t64", "2-1"),)
+    found = advisories.of_release([str(places / "debian.json")], [imaged(tmp_path, "cloud", old, new)], console)
+    assert found is not None
+    assert [(fix.identifier, fix.package) for fix in found.fixes] == [("CVE-2026-3333", "openssl")]
+    assert console.said == ""
 
 
 def test_where_nothing_was_upgraded_nothing_is_fetched(tmp_path: Path, console: Teller) -> None:
-    same = {"cloud": (package("1-1"),), "iso": None}
-    with closing(console.words):
-        assert advisories.of_release([str(tmp_path / "none")], same, same, tmp_path, console) is None
+    same = (package("openssl", "1-1"),)
+    images = [imaged(tmp_path, "cloud", same, same), imaged(tmp_path, "iso", None, None)]
+    assert advisories.of_release([str(tmp_path / "none")], images, console) is None
+    assert console.said == ""
 
 
-def package(version: str) -> Package:
-    return Package(name="openssl", architecture="amd64", version=version)
+def package(name: str, version: str) -> Package:
+    return Package(name=name, architecture="amd64", version=version)

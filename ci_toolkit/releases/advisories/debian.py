@@ -3,13 +3,13 @@
 https://security-tracker.debian.org/tracker/data/json
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.mkosi.versions import is_newer
 from ci_toolkit.releases.advisories.fix import Fix, Upgrade, is_identifier, severity
+from ci_toolkit.releases.advisories.sources import of_source
 from ci_toolkit.releases.advisories.walk import LIMIT_VERSION, walk
 
 NAME: Final = "debian"
@@ -18,7 +18,6 @@ _RELEASES: Final = {"unstable": "sid", "testing": "sid"}
 _MEMBERS: Final = ("status", "fixed_version", "urgency")
 # "resolved" with this version: the release never had it.
 _NEVER: Final = "0"
-_REBUILT: Final = re.compile(r"\+b\d+$")
 # The tracker knows half as many, of all packages.
 _LIMIT_JUDGED: Final = 100_000
 
@@ -57,18 +56,13 @@ def _of_release(identifier: str, told: Mapping[str, str], upgrades: Sequence[Upg
     if fixed in ("", _NEVER) or len(fixed) > LIMIT_VERSION:
         return
     for upgrade in upgrades:
-        before, after = _of_source(upgrade.before), _of_source(upgrade.after)
+        before, after = of_source(upgrade.before), of_source(upgrade.after)
         if is_newer(fixed, before) and not is_newer(fixed, after):
             yield Fix(
                 identifier=identifier,
                 package=upgrade.tracked,
-                before=upgrade.before,
-                after=upgrade.after,
+                before=before,
+                after=after,
                 severity=severity(told.get("urgency", "")),
                 distribution=NAME,
             )
-
-
-def _of_source(version: str) -> str:
-    """Return the version of the source that a package of VERSION was built from, maybe once more ("+b1")."""
-    return _REBUILT.sub("", version)

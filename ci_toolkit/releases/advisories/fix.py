@@ -46,12 +46,12 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Upgrade:
-    """A package with another version than in the last release; `source` is what it was built from, None: not known."""
+    """A package with another version than in the last release; `source` is what it was built from, "": not known."""
 
     package: str
     before: str
     after: str
-    source: str | None = None
+    source: str = ""
 
     @property
     def tracked(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO, Final
 
@@ -10,12 +10,27 @@ from ci_toolkit.errors import UnreadableError
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.releases.advisories import arch, debian
 from ci_toolkit.releases.advisories.fix import Fix, System, Upgrade
+from ci_toolkit.releases.advisories.sources import Source, tracked
 from ci_toolkit.reports import change
 
 # What an upgrade of all packages by many years brings; more is no release's.
 LIMIT_FIXES: Final = 10_000
 _BLANKS: Final = b" \t\r\n"
 _HEAD_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of an image: its system, its packages in the last release and now, and what they were built from.
+
+    `sources` are by the packages' names; empty where nobody knows.
+    """
+
+    system: System
+    before: Sequence[Package]
+    now: Sequence[Package]
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
 
 Upgrades = Mapping[System, Sequence[Upgrade]]
 
@@ -36,14 +51,15 @@ class Found:
     systems: frozenset[System]
 
 
-def upgrades(
-    images: Iterable[tuple[System, Sequence[Package], Sequence[Package]]],
-) -> dict[System, tuple[Upgrade, ...]]:
-    """Return what was upgraded in IMAGES, each a system with its packages before and now; each upgrade once."""
+def upgrades(images: Iterable[Known]) -> dict[System, tuple[Upgrade, ...]]:
+    """Return what was upgraded in IMAGES, by their systems; each upgrade once."""
     found: defaultdict[System, set[Upgrade]] = defaultdict(set)
-    for system, before, now in images:
-        for moved in change.packages(before, now).moved:
-            found[system].add(Upgrade(package=moved.name, before=moved.before, after=moved.after))
+    for image in images:
+        for moved in change.packages(image.before, image.now).moved:
+            source = tracked(moved.name, moved.after, image.sources)
+            found[image.system].add(
+                Upgrade(package=moved.name, before=moved.before, after=moved.after, source=source or "")
+            )
     return {system: tuple(sorted(told)) for system, told in sorted(found.items())}
 
 

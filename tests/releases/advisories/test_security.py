@@ -9,7 +9,9 @@ from tracked import issue, state
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.releases.advisories import security
-from ci_toolkit.releases.advisories.fix import System, Upgrade
+from ci_toolkit.releases.advisories.fix import System, Upgrade, ordered
+from ci_toolkit.releases.advisories.security import Known
+from ci_toolkit.releases.advisories.sources import Source
 
 ARCH = System(distribution="arch", release="rolling")
 TRIXIE = System(distribution="debian", release="trixie")
@@ -26,9 +28,21 @@ def package(name: str, version: str) -> Package:
 def test_what_was_upgraded_is_told_once_for_each_system() -> None:
     old = (package("gone", "1"), package("openssl", "1-1"), package("same", "3"))
     new = (package("fresh", "1"), package("openssl", "2-1"), package("same", "3"))
-    found = security.upgrades([(TRIXIE, old, new), (TRIXIE, old, new), (ARCH, old, new), (TESTING, old, old)])
+    images = [Known(system=system, before=old, now=new) for system in (TRIXIE, TRIXIE, ARCH)]
+    found = security.upgrades([*images, Known(system=TESTING, before=old, now=old)])
     assert found == {ARCH: (UPGRADE,), TRIXIE: (UPGRADE,)}
     assert list(found) == [ARCH, TRIXIE]
+
+
+def test_packages_of_one_source_bring_its_fixes_once() -> None:
+    names = ("libssl3t64", "openssl", "openssl-provider-legacy")
+    old, new = (tuple(package(name, version) for name in names) for version in ("1-1", "2-1+b1"))
+    built = dict.fromkeys(names, Source(name="openssl", version="2-1"))
+    wanted = security.upgrades([Known(system=TRIXIE, before=old, now=new, sources=built)])
+    assert len(wanted[TRIXIE]) == 3
+    told = {"openssl": {"CVE-2026-2222": issue(trixie=state("2-1"))}}
+    (fix,) = ordered(security.look_up(tracked.file(told), wanted).fixes)
+    assert (fix.package, fix.before, fix.after) == ("openssl", "1-1", "2-1")
 
 
 def test_a_list_is_of_arch() -> None:
