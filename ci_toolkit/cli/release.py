@@ -100,7 +100,7 @@ def command(
         key=openpgp.secret_key(environ),
         commit=job.commit or found[0].commit,
         base=base,
-        advisories=_places(advisories),
+        advisories=_places(advisories, console),
     )
 
     def build(name: str, output: Path) -> Report:
@@ -125,11 +125,15 @@ def command(
     return ExitCode.POLICY if failed else ExitCode.FINE
 
 
-def _places(advisories: Sequence[str]) -> tuple[str, ...]:
-    """Return ADVISORIES, each once. Raises UsageError, before anything is built, for an address that is never asked."""
+def _places(advisories: Sequence[str], console: Console) -> tuple[str, ...]:
+    """Return ADVISORIES, each once. Raises UsageError, before anything is built, for an address that is never asked.
+
+    What an address asks with may be a token, and is masked from here on.
+    """
     from ci_toolkit.records import addresses
 
     for place in advisories:
+        console.mask(place.partition("?")[2] if addresses.is_address(place) else "")
         refused = addresses.may_fetch(place) if addresses.is_address(place) else None
         if refused is not None:
             raise UsageError(f"no advisories are fetched from {printable(place)}: {refused}")

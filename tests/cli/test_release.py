@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import served
 from call import Call
 from fake_github import REPOSITORY, TOKEN, FakeGitHub
 from fake_runner import FakeRunner
@@ -112,6 +113,19 @@ def test_an_address_that_is_never_asked_is_told_before_anything_is_built(call: C
     with pytest.raises(UsageError, match="only https"):
         release(call, "--advisories", "http://example.org/all.json")
     assert runner.place is None
+
+
+def test_what_an_address_asks_with_is_never_shown(call: Call, use: Use) -> None:
+    (call.folder / "nothing").mkdir()
+    with served.directory(call.folder / "nothing") as address:
+        for day, version in (("2026-11-28", "1-1"), ("2026-12-12", "2-1")):
+            call.environ["CI_TOOLKIT_DATE"] = day
+            use(FakeRunner(lambda _: "same")).manifest = listed(version)
+            assert release(call, "--advisories", f"{address}all.json?job_token=0123456789") == ExitCode.FINE
+    assert f"the advisories of {address}all.json?*** were not looked up" in call.said
+    notes = (call.output / "notes.md").read_text(encoding="utf-8")
+    assert "The advisories of `127.0.0.1/all.json` could not be looked up." in notes
+    assert "0123456789" not in call.said + call.shown + notes
 
 
 def test_looking_up_is_a_step_of_the_plan(call: Call) -> None:
