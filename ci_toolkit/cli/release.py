@@ -1,6 +1,6 @@
 """`ci-toolkit release`: due, version, build, verify, convert, boot, checksums, signature, publish, notes, prune."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import click
 from ci_toolkit.cli import products
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 from ci_toolkit.cli.targets import keep_options, opened, policy, target_option, today
-from ci_toolkit.console import Console
+from ci_toolkit.console import Console, printable
 from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     "--by", type=click.Choice(("week", "date")), default="week", help="Count ISO weeks, or days since the last [week]."
 )
 @click.option("--base", default="", metavar="URL", help="Below what address people find the version's directory.")
+@click.option(
+    "--advisories",
+    multiple=True,
+    metavar="FILE|URL",
+    help="What Arch's or Debian's security tracker hands out, for the security fixes in the notes; any number.",
+)
 @keep_options
 @click.option("--force", is_flag=True, help="Release although none is due.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and write nothing.")
@@ -44,6 +50,7 @@ def command(
     every: int,
     by: str,
     base: str,
+    advisories: tuple[str, ...],
     keep: int | None,
     keep_days: int | None,
     keep_labelled: bool,
@@ -93,6 +100,7 @@ def command(
         key=openpgp.secret_key(environ),
         commit=job.commit or found[0].commit,
         base=base,
+        advisories=_places(advisories, console),
     )
 
     def build(name: str, output: Path) -> Report:
@@ -113,8 +121,23 @@ def command(
     failed = outcome.ending in (Ending.DIFFERENT, Ending.NOT_STARTED)
     if issue and (failed or outcome.ending is Ending.RELEASED):
         _tell(outcome.text if failed else "", job, environ, console)
-    console.result("\n".join((outcome.text, *outcome.places)))
+    console.result("\n".join((outcome.text, *outcome.places, *filter(None, (outcome.security,)))))
     return ExitCode.POLICY if failed else ExitCode.FINE
+
+
+def _places(advisories: Sequence[str], console: Console) -> tuple[str, ...]:
+    """Return ADVISORIES, each once. Raises UsageError, before anything is built, for an address that is never asked.
+
+    What an address asks with may be a token, and is masked from here on.
+    """
+    from ci_toolkit.records import addresses
+
+    for place in advisories:
+        console.mask(place.partition("?")[2] if addresses.is_address(place) else "")
+        refused = addresses.may_fetch(place) if addresses.is_address(place) else None
+        if refused is not None:
+            raise UsageError(f"no advisories are fetched from {printable(place)}: {refused}")
+    return tuple(dict.fromkeys(advisories))
 
 
 def _tell(failed: str, job: "Job", environ: Mapping[str, str], console: Console) -> None:

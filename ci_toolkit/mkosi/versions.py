@@ -1,7 +1,7 @@
 """Which of two versions of a package is the newer one, by the order of deb-version(7).
 
-rpm and pacman order in nearly the same way; that is enough to say "upgraded" or "downgraded", and nothing is decided by
-it.
+rpm and pacman order in nearly the same way; that is enough to say "upgraded" or "downgraded". pacman's own order is in
+alpm.py.
 """
 
 import re

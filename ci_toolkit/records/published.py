@@ -29,7 +29,12 @@ _TIMEOUT_SECONDS: Final = (15.0, 60.0)
 _DOCUMENT_SECONDS: Final = 120.0
 # What servers say of what is not there; some storages refuse the name instead of denying it.
 _ABSENT: Final = frozenset((http.HTTPStatus.FORBIDDEN, http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE))
+_BUSY: Final = frozenset((http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS))
 _MOVED: Final = frozenset((301, 302, 303, 307, 308))
+
+
+class UnsteadyError(UnreadableError):
+    """The server stumbles, or the connection broke: the same may be had a moment later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,8 @@ class Base:
 
     def name(self, file: str) -> str:
         """Return what names FILE in messages."""
+        if addresses.is_address(file):
+            return printable(file)
         return printable(f"{self.where}{file}" if self.is_remote else str(Path(self.where) / file))
 
     def read(self, file: str, limit: int) -> bytes | None:
@@ -93,7 +100,7 @@ class Base:
             with Session() as session, _get(session, address, self.where) as response:
                 yield None if response.status_code in _ABSENT else _pieces(response, size, self.name(file))
         except (RequestException, HTTPError, OSError) as error:
-            raise UnreadableError(f"{self.name(file)} cannot be fetched: {_reason(error)}") from error
+            raise UnsteadyError(f"{self.name(file)} cannot be fetched: {_reason(error)}") from error
 
 
 def split(where: str, default: str) -> tuple[Base, str]:
@@ -150,7 +157,8 @@ def _get(session: "Session", address: str, base: str) -> Iterator["Response"]:
 
 def _pieces(response: "Response", size: int, name: str) -> Iterator[bytes]:
     if response.status_code != http.HTTPStatus.OK:
-        raise UnreadableError(f"{name} cannot be fetched: the server says {response.status_code}")
+        kind = UnsteadyError if response.status_code >= 500 or response.status_code in _BUSY else UnreadableError
+        raise kind(f"{name} cannot be fetched: the server says {response.status_code}")
     length = response.headers.get("Content-Length", "")
     got = 0
     # As it is stored: what a server calls gzip may be the very file.
@@ -158,7 +166,7 @@ def _pieces(response: "Response", size: int, name: str) -> Iterator[bytes]:
         got += len(piece)
         yield piece
     if length.isdecimal() and got != int(length):
-        raise UnreadableError(f"{name} ended after {got:,} of {length} bytes")
+        raise UnsteadyError(f"{name} ended after {got:,} of {length} bytes")
 
 
 @contextmanager

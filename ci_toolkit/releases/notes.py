@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ci_toolkit.mkosi.manifest import Package
+from ci_toolkit.releases.advisories import section
+from ci_toolkit.releases.advisories.security import Security
 from ci_toolkit.releases.contents import NAME, Contents, Image
 from ci_toolkit.reports import change, glance
 from ci_toolkit.reports.blocks import fold, rows
@@ -17,19 +19,20 @@ _ROWS: Final = (1000, 300, 100, 30, 0)
 _MB: Final = 1_000_000
 
 
-def render(now: Contents, before: Contents | None, verify: str) -> str:
+def render(now: Contents, before: Contents | None, verify: str, security: Security | None = None) -> str:
     """Return the notes of NOW; BEFORE is the last release, None where there is none that says what it held.
 
-    VERIFY is what one types to verify a download. Of many packages only so many are listed that a forge takes the text.
+    VERIFY is what one types to verify a download; SECURITY is None where nobody asked for advisories. Of many packages
+    only so many are listed that a forge takes the text.
     """
     for limit in _ROWS:
-        text = _rendered(now, before, verify, limit)
+        text = _rendered(now, before, verify, security, limit)
         if len(text) <= _LIMIT_CHARACTERS:
             return text
-    return _rendered(now, before, verify, 0)[:_LIMIT_CHARACTERS]
+    return _rendered(now, before, verify, security, 0)[:_LIMIT_CHARACTERS]
 
 
-def _rendered(now: Contents, before: Contents | None, verify: str, limit: int) -> str:
+def _rendered(now: Contents, before: Contents | None, verify: str, security: Security | None, limit: int) -> str:
     old = {image.name: image for image in before.images} if before is not None else {}
     parts = [_table(now.images, old)]
     for image in now.images:
@@ -37,6 +40,8 @@ def _rendered(now: Contents, before: Contents | None, verify: str, limit: int) -
     parts.extend(
         f"{code(name)} is no longer released." for name in sorted(old.keys() - {one.name for one in now.images})
     )
+    if security is not None:
+        parts.append(section.render(security))
     parts.append(f"Verify a download:\n\n```sh\n{verify}\n```")
     if now.commit:
         parts.append(f"Built twice from commit {now.commit}, to the same bits.")

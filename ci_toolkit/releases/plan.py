@@ -11,6 +11,7 @@ class Kind(StrEnum):
     BUILD = "build"
     CONVERT = "convert"
     BOOT = "boot"
+    ADVISORIES = "advisories"
     COLLECT = "collect"
     SIGN = "sign"
     UPLOAD = "upload"
@@ -37,13 +38,18 @@ def steps(
     targets: Sequence[str],
     *,
     firmware: Sequence[str] = (),
+    advises: bool = False,
     signs: bool,
     prunes: bool,
 ) -> tuple[Step, ...]:
-    """Return the steps of a release of IMAGES, converted to FORMATS, started with each of FIRMWARE, to TARGETS."""
+    """Return the steps of a release of IMAGES, converted to FORMATS, started with each of FIRMWARE, to TARGETS.
+
+    ADVISES tells that the notes name security fixes.
+    """
     built = [Step(kind=Kind.BUILD, of=image, told=f"build {image} twice, and compare") for image in images]
     converted = [Step(kind=Kind.CONVERT, of=one, told=f"convert {one} to {', '.join(formats)}") for one in images]
     started = [Step(kind=Kind.BOOT, of=one, told=f"start {one} with {', '.join(firmware)}") for one in images]
+    advised = [Step(kind=Kind.ADVISORIES, told="look up which security fixes the upgraded packages bring")]
     signed = [Step(kind=Kind.SIGN, told="sign SHA256SUMS")]
     uploaded = [Step(kind=Kind.UPLOAD, of=one, told=f"upload to {one}, where nobody sees it yet") for one in targets]
     published = [Step(kind=Kind.PUBLISH, of=one, told=f"publish on {one}") for one in targets]
@@ -52,6 +58,7 @@ def steps(
         *built,
         *(converted if formats else ()),
         *(started if firmware else ()),
+        *(advised if advises else ()),
         Step(kind=Kind.COLLECT, told="collect the files, write release.json, the notes and SHA256SUMS"),
         *(signed if signs else ()),
         *uploaded,

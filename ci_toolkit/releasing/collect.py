@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ci_toolkit.errors import UnreadableError, UsageError
 from ci_toolkit.formats import tar
-from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.publish import checksums
 from ci_toolkit.publish import files as publishing
 from ci_toolkit.publish.files import Container, File, Release
 from ci_toolkit.records import reading, record
 from ci_toolkit.records import told as told_formats
 from ci_toolkit.releases import contents, notes
+from ci_toolkit.releases.advisories.security import Security
 from ci_toolkit.releases.contents import Contents, Image
 from ci_toolkit.releasing.state import Built, State
 
@@ -78,10 +78,13 @@ def release(state: State, target: Path, text: str) -> Release:
     return Release(version=state.version, files=files, containers=containers, notes=text, commit=state.commit)
 
 
-def told(now: Contents, before: Contents | None, base: str, *, signed: bool) -> str:
-    """Return the notes of the release NOW after BEFORE, with the line that verifies a download from BASE."""
+def told(now: Contents, before: Contents | None, base: str, security: Security | None, *, signed: bool) -> str:
+    """Return the notes of the release NOW after BEFORE, with the line that verifies a download from BASE.
+
+    SECURITY is what the advisories say, None where nobody asked.
+    """
     line = checksums.verify_line(now.images[0].file, base, signed=signed)
-    return notes.render(now, before, line)
+    return notes.render(now, before, line, security)
 
 
 def _check(found: Mapping[str, tuple[tuple[File, ...], tuple[Container, ...]]], builds: Mapping[str, Built]) -> None:
@@ -127,16 +130,13 @@ def _contents(
             raise UsageError(
                 f"{name} is built as a directory, which cannot be downloaded", hint="Set Format=tar or disk."
             )
-        packages = built.packages
         images.append(
             Image(
                 name=name,
                 file=main.name,
                 size=main.size,
                 sha256=main.sha256,
-                packages=None
-                if packages is None
-                else tuple(Package(name=one[0], architecture=one[1], version=one[2]) for one in packages),
+                packages=built.listed(),
             )
         )
     return Contents(version=state.version, commit=state.commit, images=tuple(images))

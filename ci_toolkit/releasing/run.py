@@ -20,12 +20,14 @@ from ci_toolkit.publish.target import Target
 from ci_toolkit.records.openpgp import Key
 from ci_toolkit.releases import contents, past, plan, schedule
 from ci_toolkit.releases import version as versions
+from ci_toolkit.releases.advisories import section
 from ci_toolkit.releases.contents import Contents
 from ci_toolkit.releases.past import Past
 from ci_toolkit.releases.plan import Kind, Step
 from ci_toolkit.releases.retention import Policy
 from ci_toolkit.releases.schedule import Due
-from ci_toolkit.releasing import collect, state
+from ci_toolkit.releasing import advisories, collect, state
+from ci_toolkit.releasing.advisories import Imaged
 from ci_toolkit.releasing.state import Built, Call, State
 from ci_toolkit.reports import json as json_report
 from ci_toolkit.reports.report import Report
@@ -54,11 +56,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended, in a sentence or a list, and where the release is."""
+    """How it ended, in a sentence or a list, and where the release is; `security` is a line about what it fixes."""
 
     ending: Ending
     text: str
     places: tuple[str, ...] = ()
+    security: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ class Wanted:
     """What is asked for. `images` are names; `run` is the number of the pipeline; `weeks` and `by` are the rhythm.
 
     `firmware` is what each image has to start with, once it is built.
+
+    `advisories` are the files and addresses of what security trackers hand out, for the notes.
 
     `base` is the address at which the version's directory will be for those who download, "" where it is not known.
     """
@@ -86,6 +91,7 @@ class Wanted:
     key: Key | None = None
     commit: str | None = None
     base: str = ""
+    advisories: tuple[str, ...] = ()
 
     def call(self, targets: Sequence[Target]) -> Call:
         return Call(
@@ -94,6 +100,7 @@ class Wanted:
             firmware=self.firmware,
             targets=tuple(target.name for target in targets),
             signs=self.key is not None,
+            advises=bool(self.advisories),
         )
 
     def due(self, last: Past | None) -> Due:
@@ -108,6 +115,7 @@ class Wanted:
             call.formats,
             call.targets,
             firmware=call.firmware,
+            advises=call.advises,
             signs=call.signs,
             prunes=not self.policy.keeps_all,
         )
@@ -168,7 +176,8 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
     if found.call != wanted.call(targets):
         raise UsageError(
             f"{wanted.output} holds the release {found.version} of another call",
-            hint="Go on with the same images, formats, firmware, targets and key, or remove the directory.",
+            hint="Go on with the same images, formats, firmware, targets and key, and with advisories where they were"
+            " asked for, or remove the directory.",
         )
     return found
 
@@ -223,7 +232,9 @@ class _Release:
             state.save(self.state, self.wanted.output)
         self.state.finished = True
         state.save(self.state, self.wanted.output)
-        return Outcome(ending=Ending.RELEASED, text=f"released {self.state.version}", places=tuple(places))
+        told = "" if self.state.security is None else section.summary(self.state.security)
+        text = f"released {self.state.version}"
+        return Outcome(ending=Ending.RELEASED, text=text, places=tuple(places), security=told)
 
     def _do(self, step: Step) -> Outcome | str | None:
         """Do STEP; return where something was published, or how all of it ends here."""
@@ -234,6 +245,8 @@ class _Release:
                 self._convert(step.of)
             case Kind.BOOT:
                 return self._boot(step.of)
+            case Kind.ADVISORIES:
+                self._look_up()
             case Kind.COLLECT:
                 self._collect()
             case Kind.SIGN:
@@ -276,12 +289,32 @@ class _Release:
             return None
         return Outcome(ending=Ending.NOT_STARTED, text=f"{name} does not start as it should: it is not released")
 
+    def _look_up(self) -> None:
+        """Look up what the upgrades since the last release fixed; without one there is nothing to tell."""
+        before = self._before()
+        if before is None:
+            self.console.say("There is no last release that says what it held: no security fixes are looked up")
+            return
+        old = {image.name: image.packages for image in before.images}
+        images = [
+            Imaged(
+                name=name,
+                file=self._image(name),
+                build=self._builds / name,
+                before=old.get(name),
+                now=built.listed(),
+            )
+            for name, built in self.state.builds.items()
+        ]
+        self.state.security = advisories.of_release(self.wanted.advisories, images, self.console)
+
     def _collect(self) -> None:
         for name, built in self.state.builds.items():
             collect.describe(self._builds / name, built.image)
         now = collect.collect(self.state, self._builds, self._files)
         base = self.wanted.base.rstrip("/") or "https://…"
-        text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
+        address = f"{base}/{self.state.version}"
+        text = collect.told(now, self._before(), address, self.state.security, signed=self.state.call.signs)
         (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
         deliver.check(self._release(), self.targets)
 

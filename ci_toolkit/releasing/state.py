@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ci_toolkit.errors import HostError, UnreadableError
+from ci_toolkit.mkosi.manifest import Package
+from ci_toolkit.releases.advisories.fix import Fix, Severity, is_identifier
+from ci_toolkit.releases.advisories.section import PAGES
+from ci_toolkit.releases.advisories.security import Security
 
 NAME: Final = "release-state.json"
 _LIMIT_BYTES: Final = 64 << 20
@@ -24,6 +28,7 @@ class Call:
     firmware: tuple[str, ...]
     targets: tuple[str, ...]
     signs: bool
+    advises: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +39,20 @@ class Built:
     digests: dict[str, str]
     packages: list[list[str]] | None = None
 
+    def listed(self) -> tuple[Package, ...] | None:
+        """Return its packages; None where they are not known."""
+        if self.packages is None:
+            return None
+        return tuple(Package(name=one[0], architecture=one[1], version=one[2]) for one in self.packages)
+
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """A release under way. `day` is an ISO date; `done` are the names of steps, `builds` by the names of the images."""
+    """A release under way. `day` is an ISO date; `done` are the names of steps, `builds` by the names of the images.
+
+    `security` is what was looked up of security fixes, None where nothing was: the notes of a run that goes on say the
+    same as those of the run that began, though the advisories are others by then.
+    """
 
     call: Call
     version: str
@@ -45,6 +60,7 @@ class State:
     commit: str | None
     done: list[str] = field(default_factory=list)
     builds: dict[str, Built] = field(default_factory=dict)
+    security: Security | None = None
     finished: bool = False
 
 
@@ -82,6 +98,7 @@ def _state(found: dict[str, Any]) -> State:
             firmware=tuple(call["firmware"]),
             targets=tuple(call["targets"]),
             signs=bool(call["signs"]),
+            advises=bool(call.get("advises", False)),
         ),
         version=str(found["version"]),
         day=str(found["day"]),
@@ -91,8 +108,19 @@ def _state(found: dict[str, Any]) -> State:
             name: Built(image=one["image"], digests=dict(one["digests"]), packages=one["packages"])
             for name, one in found["builds"].items()
         },
+        security=None if found.get("security") is None else _security(found["security"]),
         finished=bool(found["finished"]),
     )
+
+
+def _security(found: dict[str, Any]) -> Security:
+    fixes = [Fix(**{**one, "severity": Severity(one["severity"])}) for one in found["fixes"]]
+    texts = [*found["gaps"], *(text for fix in fixes for text in asdict(fix).values())]
+    if not all(isinstance(text, str) for text in texts) or not all(is_identifier(fix.identifier) for fix in fixes):
+        raise ValueError
+    if not {fix.distribution for fix in fixes} <= PAGES.keys():
+        raise ValueError
+    return Security(fixes=tuple(fixes), gaps=tuple(found["gaps"]))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import served
 from call import Call
 from fake_github import REPOSITORY, TOKEN, FakeGitHub
 from fake_runner import FakeRunner
@@ -86,6 +87,50 @@ def test_the_next_release_knows_the_last_one_from_what_it_published(call: Call, 
     told = json.loads((call.folder / "mirror/latest/release.json").read_text(encoding="utf-8"))
     assert told["version"] == "2026.12.12"
     assert "| Change |" in (call.output / "notes.md").read_text(encoding="utf-8")
+
+
+def listed(version: str) -> str:
+    one = {"type": "deb", "name": "openssl", "version": version, "architecture": "amd64"}
+    return json.dumps({"manifest_version": 1, "config": {}, "packages": [one]})
+
+
+def test_the_notes_and_the_summary_tell_what_was_looked_up(call: Call, use: Use) -> None:
+    file = call.folder / "all.json"
+    file.write_text("[]", encoding="utf-8")
+    for day, version in (("2026-11-28", "1-1"), ("2026-12-12", "2-1")):
+        call.environ["CI_TOOLKIT_DATE"] = day
+        use(FakeRunner(lambda _: "same")).manifest = listed(version)
+        assert release(call, "--advisories", str(file), "--advisories", str(call.folder / "none")) == ExitCode.FINE
+    assert call.shown.endswith("not all security fixes could be looked up\n")
+    assert f"warning: the advisories of {call.folder}/none were not looked up" in call.said
+    notes = (call.output / "notes.md").read_text(encoding="utf-8")
+    assert "### Security fixes\n\nThe advisories of `none` could not be looked up.\n" in notes
+    assert str(call.folder) not in notes
+
+
+def test_an_address_that_is_never_asked_is_told_before_anything_is_built(call: Call, use: Use) -> None:
+    runner = use(FakeRunner(lambda _: "same"))
+    with pytest.raises(UsageError, match="only https"):
+        release(call, "--advisories", "http://example.org/all.json")
+    assert runner.place is None
+
+
+def test_what_an_address_asks_with_is_never_shown(call: Call, use: Use) -> None:
+    (call.folder / "nothing").mkdir()
+    with served.directory(call.folder / "nothing") as address:
+        for day, version in (("2026-11-28", "1-1"), ("2026-12-12", "2-1")):
+            call.environ["CI_TOOLKIT_DATE"] = day
+            use(FakeRunner(lambda _: "same")).manifest = listed(version)
+            assert release(call, "--advisories", f"{address}all.json?job_token=0123456789") == ExitCode.FINE
+    assert f"the advisories of {address}all.json?*** were not looked up" in call.said
+    notes = (call.output / "notes.md").read_text(encoding="utf-8")
+    assert "The advisories of `127.0.0.1/all.json` could not be looked up." in notes
+    assert "0123456789" not in call.said + call.shown + notes
+
+
+def test_looking_up_is_a_step_of_the_plan(call: Call) -> None:
+    assert release(call, "--dry-run", "--advisories", "https://example.org/all.json") == ExitCode.FINE
+    assert "2. look up which security fixes the upgraded packages bring" in call.shown
 
 
 def test_prune_tells_first_and_then_removes(call: Call, use: Use) -> None:

@@ -25,6 +25,7 @@ class FakePlace:
     content: Callable[[Environment], str | bytes]
     exit_code: int = 0
     words: str = "mkosi speaks\n"
+    manifest: str = ""
     cannot_vary: Mapping[str, str] = field(default_factory=dict)
     description: str = "fake"
     emulated: bool = False
@@ -73,6 +74,8 @@ class FakeMkosi:
                 found = self.place.content(self.environment)
                 image = self.outside(output) / "image.txt"
                 image.write_bytes(found.encode("utf-8") if isinstance(found, str) else found)
+                if self.place.manifest:
+                    image.with_name("image.manifest").write_text(self.place.manifest, encoding="utf-8")
             case ("rm", "-rf", *paths):
                 for path in paths:
                     shutil.rmtree(self.outside(path), ignore_errors=True)
@@ -123,6 +126,7 @@ class FakeRunner:
         self.content = content
         self.exit_code = exit_code
         self.words = words
+        self.manifest = ""  # what is installed, as mkosi lists it; none where it is empty
         self.cannot_vary = cannot_vary
         self.place: FakePlace | None = None
 
@@ -133,6 +137,7 @@ class FakeRunner:
             content=self.content,
             exit_code=self.exit_code,
             words=self.words,
+            manifest=self.manifest,
             cannot_vary=self.cannot_vary,
             one_at_a_time=self.one_at_a_time,
             emulated=self.emulated,

@@ -6,6 +6,8 @@ from itertools import permutations
 
 import pytest
 from bench import PATH
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ci_toolkit.mkosi.versions import is_newer
 
@@ -15,11 +17,16 @@ KNOWN = (
 )
 
 
-def test_versions_are_ordered_as_dpkg_orders_them() -> None:
-    draw = random.Random(5)
-    made = ("0" + "".join(draw.choice("0019a~+.-") for _ in range(draw.randint(1, 6))) for _ in range(16))
-    versions = [version for version in (*KNOWN, *made) if not version.endswith("-")]
-    pairs = list(permutations(versions, 2))
+VERSIONS = st.one_of(
+    st.sampled_from(KNOWN),
+    st.from_regex(r"([0-3]:)?[0-9][0-2a-c.+~-]{0,8}(-[0-9a+.~]{1,4})?", fullmatch=True).filter(
+        lambda version: not version.endswith("-")
+    ),
+)
+
+
+def ask(pairs: list[tuple[str, str]]) -> list[bool]:
+    """Return of each of PAIRS whether dpkg takes the first one for the newer one."""
     script = 'while read -r a b; do dpkg --compare-versions "$a" gt "$b" && echo yes || echo no; done'
     asked = "".join(f"{a} {b}\n" for a, b in pairs)
     try:
@@ -30,8 +37,25 @@ def test_versions_are_ordered_as_dpkg_orders_them() -> None:
         pytest.skip("there is no shell")
     if "not found" in done.stderr:
         pytest.skip("dpkg is not installed")
+    assert done.stderr == ""
+    return [said == "yes" for said in done.stdout.split()]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(VERSIONS, VERSIONS), min_size=10, max_size=20))
+def test_any_two_are_ordered_as_dpkg_orders_them(pairs: list[tuple[str, str]]) -> None:
     assert [(*pair, is_newer(*pair)) for pair in pairs] == [
-        (*pair, said == "yes") for pair, said in zip(pairs, done.stdout.split(), strict=True)
+        (*pair, said) for pair, said in zip(pairs, ask(pairs), strict=True)
+    ]
+
+
+def test_versions_are_ordered_as_dpkg_orders_them() -> None:
+    draw = random.Random(5)
+    made = ("0" + "".join(draw.choice("0019a~+.-") for _ in range(draw.randint(1, 6))) for _ in range(16))
+    versions = [version for version in (*KNOWN, *made) if not version.endswith("-")]
+    pairs = list(permutations(versions, 2))
+    assert [(*pair, is_newer(*pair)) for pair in pairs] == [
+        (*pair, said) for pair, said in zip(pairs, ask(pairs), strict=True)
     ]
 
 

@@ -8,7 +8,7 @@ import served
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.records import published
-from ci_toolkit.records.published import Base
+from ci_toolkit.records.published import Base, UnsteadyError
 
 Request = http.server.BaseHTTPRequestHandler
 
@@ -93,6 +93,16 @@ def test_a_servers_no_is_told_with_its_number(status: int) -> None:
         published.directory(address).read("x", 100)
 
 
+@pytest.mark.parametrize(("status", "later"), [(400, False), (401, False), (408, True), (429, True), (503, True)])
+def test_of_a_servers_no_it_is_told_whether_another_try_may_help(status: int, later: bool) -> None:
+    with (
+        served.answering(lambda request: reply(request, status)) as address,
+        pytest.raises(UnreadableError) as refused,
+    ):
+        published.directory(address).read("x", 100)
+    assert isinstance(refused.value, UnsteadyError) == later
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_what_is_not_there_is_no_fault(status: int) -> None:
     with served.answering(lambda request: reply(request, status)) as address:
@@ -142,5 +152,7 @@ def test_an_address_is_a_file_or_a_directory_of_one() -> None:
     for where in ("https://example.org/a", "https://example.org/a/", "https://example.org/a/build-record.json?x#y"):
         assert published.split(where, "build-record.json") == expected
     assert published.split("https://example.org/b%20c.json", "x")[1] == "b c.json"
+    assert expected[0].name("c d") == "https://example.org/a/c d"
+    assert expected[0].name("https://example.org/c?d") == "https://example.org/c?d"
     with pytest.raises(UnreadableError):
         published.split("http://example.org/", "x")

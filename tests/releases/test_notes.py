@@ -5,6 +5,8 @@ from markdown_it import MarkdownIt
 
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.releases import notes
+from ci_toolkit.releases.advisories.fix import Fix, Severity
+from ci_toolkit.releases.advisories.security import Security
 from ci_toolkit.releases.contents import Contents, Image
 
 VERIFY = "sha256sum --ignore-missing --check SHA256SUMS"
@@ -62,6 +64,22 @@ def test_of_several_images_each_is_named_and_the_one_that_is_gone() -> None:
     assert "`box` is no longer released." in text
 
 
+def test_security_fixes_stand_after_what_changed() -> None:
+    fix = Fix(
+        identifier="CVE-2026-2222",
+        package="linux",
+        before="6.1-1",
+        after="6.2-1",
+        severity=Severity.HIGH,
+        distribution="arch",
+    )
+    before, now = contents(OLD), contents(NEW)
+    text = notes.render(now, before, VERIFY, Security(fixes=(fix,)))
+    assert text.index("All of them") < text.index("\n\n### Security fixes\n\n") < text.index("Verify a download")
+    assert "| high | `linux` | `6.1-1` | `6.2-1` |" in text
+    assert "Security" not in notes.render(now, before, VERIFY)
+
+
 def test_names_out_of_an_image_are_harmless() -> None:
     evil = package("`</summary><script>|@team #1 ![x](http://evil.invalid)", "::set-env::\n# Big")
     text = notes.render(contents((evil,)), contents(()), VERIFY)
@@ -74,7 +92,19 @@ def test_names_out_of_an_image_are_harmless() -> None:
 @pytest.mark.slow
 def test_ten_thousand_packages_fit_into_what_github_takes() -> None:
     many = tuple(package(f"{'p' * 200}{number}", "1" * 200) for number in range(10_000))
-    text = notes.render(contents(many), contents(()), VERIFY)
+    fixes = tuple(
+        Fix(
+            identifier=f"CVE-2026-{number}",
+            package="p" * 200,
+            before="1" * 200,
+            after="2" * 200,
+            severity=Severity.HIGH,
+            distribution="debian",
+        )
+        for number in range(1000, 3000)
+    )
+    text = notes.render(contents(many), contents(()), VERIFY, Security(fixes=fixes))
     assert len(text) <= 100_000
+    assert "and 1,950 more." in text
     assert "10,000 added" in text
     assert "which release.json has" in text

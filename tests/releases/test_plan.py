@@ -27,6 +27,11 @@ def test_nothing_is_collected_before_every_image_has_started() -> None:
     assert max(started) < kinds.index(Kind.COLLECT)
 
 
+def test_what_is_looked_up_is_there_when_the_notes_are_written() -> None:
+    kinds = [step.kind for step in plan.steps(("cloud",), (), ("/srv",), advises=True, signs=False, prunes=False)]
+    assert kinds[1:3] == [Kind.ADVISORIES, Kind.COLLECT]
+
+
 def test_every_step_has_a_name_of_its_own() -> None:
     names = [step.name for step in planned()]
     assert len(set(names)) == len(names)

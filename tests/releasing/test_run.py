@@ -1,5 +1,6 @@
 """The whole of a release, with builds that take no time, into a directory."""
 
+import json
 import shutil
 import subprocess
 import tarfile
@@ -9,6 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+import recorded
+import tracked
 from releaser import building, release
 from waits import Waits
 
@@ -21,6 +24,7 @@ from ci_toolkit.publish.directory import Directory
 from ci_toolkit.publish.files import File, Release
 from ci_toolkit.publish.files import gather as files_of
 from ci_toolkit.publish.target import Target, Watch
+from ci_toolkit.records import stored
 from ci_toolkit.releases import contents
 from ci_toolkit.releases.retention import Policy
 from ci_toolkit.releasing import run, state
@@ -57,6 +61,75 @@ def test_a_release_a_fortnight_later_tells_what_changed(wanted: Wanted, mirror: 
     notes = (tmp_path / "output/notes.md").read_text(encoding="utf-8")
     assert "| `base-files` | `1.0` | `1.1` |" in notes
     assert (tmp_path / "mirror/latest").readlink() == Path("2026.12.12")
+
+
+def recorded_by(build: run.Build) -> run.Build:
+    """Return what builds as BUILD does, and leaves a record of Debian's trixie."""
+
+    def build_too(name: str, output: Path) -> Report:
+        report = build(name, output)
+        stored.write(recorded.RECORD, output)
+        return report
+
+    return build_too
+
+
+def fixes(file: Path, *identifiers: str) -> None:
+    """Let FILE tell that base-files 1.1 fixed those CVEs."""
+    told = {identifier: tracked.issue(trixie=tracked.state("1.1")) for identifier in identifiers}
+    file.write_text(json.dumps({"base-files": told}), encoding="utf-8")
+
+
+def test_a_release_tells_which_security_fixes_it_brings(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    file = tmp_path / "debian.json"
+    fixes(file, "CVE-2026-2222")
+    advised = replace(wanted, advisories=(str(file),))
+    first = release(advised, [mirror], recorded_by(building("1.0")))
+    assert (first.ending, first.security) == (Ending.RELEASED, "")  # there is no release that it could be compared to
+    assert "Security" not in (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    later = replace(advised, day=DAY + timedelta(days=14))
+    second = release(later, [mirror], recorded_by(building("1.1")))
+    assert second.security == "1 security fix (1 of unknown severity)"
+    notes = (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    link = "[CVE-2026-2222](https://security-tracker.debian.org/tracker/CVE-2026-2222)"
+    assert f"| {link} |  | `base-files` | `1.0` | `1.1` |" in notes
+
+
+def test_advisories_that_cannot_be_had_do_not_keep_a_release_back(
+    wanted: Wanted, mirror: Target, tmp_path: Path
+) -> None:
+    release(wanted, [mirror], recorded_by(building("1.0")))
+    later = replace(wanted, day=DAY + timedelta(days=14), advisories=(str(tmp_path / "none.json"),))
+    assert release(later, [mirror], recorded_by(building("1.1"))).ending is Ending.RELEASED
+    notes = (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    assert "The advisories of `none.json` could not be looked up." in notes
+
+
+@pytest.mark.parametrize("fails", ["obstacles", "upload", "publish"])
+def test_what_was_looked_up_stays_so_for_a_run_that_goes_on(
+    wanted: Wanted, mirror: Target, tmp_path: Path, fails: str
+) -> None:
+    release(wanted, [mirror], recorded_by(building("1.0")))
+    file = tmp_path / "debian.json"
+    fixes(file, "CVE-2026-2222")
+    later = replace(wanted, day=DAY + timedelta(days=14), advisories=(str(file),))
+    both = [mirror, Unsteady(tmp_path / "other", fails)]
+    with pytest.raises(ForgeError):
+        release(later, both, recorded_by(building("1.1")))
+    notes = (tmp_path / "output/notes.md").read_text(encoding="utf-8")
+    fixes(file, "CVE-2026-2222", "CVE-2026-3333")
+    resumed = release(replace(later, resume=True), both, recorded_by(building("1.1")))
+    assert (resumed.ending, resumed.security) == (Ending.RELEASED, "1 security fix (1 of unknown severity)")
+    assert (tmp_path / "output/notes.md").read_text(encoding="utf-8") == notes
+    assert "CVE-2026-2222" in notes
+
+
+def test_a_run_that_asks_for_no_advisories_does_not_go_on_with_one_that_did(wanted: Wanted, tmp_path: Path) -> None:
+    other = Unsteady(tmp_path / "other", "upload")
+    with pytest.raises(ForgeError):
+        release(replace(wanted, advisories=("x",)), [other])
+    with pytest.raises(UsageError, match="another call"):
+        release(replace(wanted, resume=True), [other])
 
 
 def test_what_is_not_reproducible_is_not_released(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
@@ -170,6 +243,10 @@ class Unsteady(Directory):
             self.fails = ""
             raise ForgeError("no")
 
+    def obstacles(self, release: Release) -> tuple[str, ...]:
+        self._fail("obstacles")
+        return super().obstacles(release)
+
     def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
         self._fail("upload")
         return super().upload(release, watch)
@@ -266,6 +343,55 @@ def test_an_output_with_files_of_somebody_is_left_alone(wanted: Wanted, mirror: 
     with pytest.raises(UsageError, match=r"thesis\.tex"):
         release(wanted, [mirror])
     assert [path.name for path in wanted.output.iterdir()] == ["thesis.tex"]
+
+
+FIX = {
+    "identifier": "CVE-2026-2222",
+    "package": "linux",
+    "before": "1",
+    "after": "2",
+    "severity": "high",
+    "distribution": "arch",
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"identifier": "CVE-2026-2222)](x"},
+        {"severity": "severe"},
+        {"distribution": "evil.example"},
+        {"package": 7},
+        {"more": "x"},
+    ],
+)
+def test_a_state_with_a_fix_that_is_none_is_told(
+    wanted: Wanted, mirror: Target, tmp_path: Path, changed: dict[str, object]
+) -> None:
+    with pytest.raises(ForgeError):
+        release(wanted, [mirror, Unsteady(tmp_path / "other", "upload")])
+    path = wanted.output / state.NAME
+    told = json.loads(path.read_text(encoding="utf-8"))
+    told["security"] = {"fixes": [FIX], "gaps": ["No."]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    loaded = state.load(wanted.output)
+    assert loaded is not None and loaded.security is not None
+    assert [fix.identifier for fix in loaded.security.fixes] == ["CVE-2026-2222"]
+    told["security"]["fixes"] = [FIX | changed]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(UnreadableError, match="no state"):
+        state.load(wanted.output)
+
+
+def test_a_state_of_an_older_toolkit_is_read(wanted: Wanted, mirror: Target, tmp_path: Path) -> None:
+    both = [mirror, Unsteady(tmp_path / "other", "upload")]
+    with pytest.raises(ForgeError):
+        release(wanted, both)
+    path = wanted.output / state.NAME
+    told = json.loads(path.read_text(encoding="utf-8"))
+    del told["security"], told["call"]["advises"]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert release(replace(wanted, resume=True), both).ending is Ending.RELEASED
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2}', "[" * 100_000, '{"schema": 1, "call": 7}'])
