@@ -59,7 +59,9 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """Return the verdict on one line."""
-        main = next((one for one in self.outputs if one.name == self.image), self.outputs[0] if self.outputs else None)
+        # Of a container image, the index names all else.
+        names = (self.image, f"{self.image}/index.json")
+        main = next((one for one in self.outputs if one.name in names), self.outputs[0] if self.outputs else None)
         digest = main.rebuilt if main is not None and main.rebuilt is not None else "nothing"
         platform = f"{self.platform.machine}, {self.platform.runner}"
         where = f" at commit {self.commit}" if self.commit else ""

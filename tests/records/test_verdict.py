@@ -52,6 +52,16 @@ def test_its_sentence_says_all_on_one_line() -> None:
     assert "\n" not in DIFFERENT.sentence
 
 
+def test_of_a_container_image_the_sentence_has_the_digest_of_its_index() -> None:
+    files = tuple(
+        Artefact(name=name, size=1, sha256=digest * 64)
+        for name, digest in (("base.manifest", "1"), ("base/blobs/sha256/2", "2"), ("base/index.json", "3"))
+    )
+    assert replace(SAME, image="base", outputs=verdict.outputs(files, files)).sentence.startswith(
+        f"rebuilt base to {'3' * 64} on "
+    )
+
+
 def test_the_same_are_all_files_with_the_same_bytes() -> None:
     record = recorded.RECORD
     assert verdict.same(record, record)
