@@ -33,7 +33,9 @@ from ci_toolkit.reports.report import Report
 _BUILDS: Final = "builds"
 _FILES: Final = "files"
 _BOOTS: Final = "boot"
-_NOTES: Final = "notes.md"
+NOTES: Final = "notes.md"
+# What a job of GitLab leaves there for later ones.
+_HANDED_ON: Final = "ci-toolkit.env"
 
 # Builds the image of that name twice into the directory, and compares.
 Build = Callable[[str, Path], Report]
@@ -54,11 +56,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended, in a sentence or a list, and where the release is."""
+    """How it ended, in a sentence or a list, where the release is, and what it is, or would be, called."""
 
     ending: Ending
     text: str
     places: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,8 @@ def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
     due = wanted.due(last)
     if not due.due:
         return Outcome(ending=Ending.NOT_DUE, text=due.reason)
-    lines = [due.reason, f"version {versions.make(wanted.scheme, wanted.day, wanted.run)}"]
+    version = versions.make(wanted.scheme, wanted.day, wanted.run)
+    lines = [due.reason, f"version {version}"]
     lines += [f"{number}. {step.told}" for number, step in enumerate(wanted.steps(targets), 1)]
     if not wanted.policy.keeps_all:
         lines += [
@@ -147,7 +151,7 @@ def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
             for target in targets
             for decision in prune.decide(target, wanted.policy, wanted.day)
         ]
-    return Outcome(ending=Ending.PLANNED, text="\n".join(lines))
+    return Outcome(ending=Ending.PLANNED, text="\n".join(lines), version=version)
 
 
 def _last(targets: Sequence[Target]) -> Past | None:
@@ -175,7 +179,7 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
 
 def _begun(wanted: Wanted, targets: Sequence[Target]) -> State:
     """Make the output ready for a new release, and write down what it is."""
-    ours = {state.NAME, f".{state.NAME}", _BUILDS, _BOOTS, _FILES, f".{_FILES}", _NOTES}
+    ours = {state.NAME, f".{state.NAME}", _BUILDS, _BOOTS, _FILES, f".{_FILES}", NOTES, _HANDED_ON}
     strange = [path.name for path in wanted.output.iterdir() if path.name not in ours]
     if strange:
         raise UsageError(
@@ -223,7 +227,12 @@ class _Release:
             state.save(self.state, self.wanted.output)
         self.state.finished = True
         state.save(self.state, self.wanted.output)
-        return Outcome(ending=Ending.RELEASED, text=f"released {self.state.version}", places=tuple(places))
+        return Outcome(
+            ending=Ending.RELEASED,
+            text=f"released {self.state.version}",
+            places=tuple(places),
+            version=self.state.version,
+        )
 
     def _do(self, step: Step) -> Outcome | str | None:
         """Do STEP; return where something was published, or how all of it ends here."""
@@ -275,7 +284,7 @@ class _Release:
         now = collect.collect(self.state, self._builds, self._files)
         base = self.wanted.base.rstrip("/") or "https://…"
         text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
-        (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
+        (self.wanted.output / NOTES).write_text(text, encoding="utf-8")
         deliver.check(self._release(), self.targets)
 
     def _publish(self, step: Step) -> Outcome | str:
@@ -306,7 +315,7 @@ class _Release:
         return None
 
     def _release(self) -> Release:
-        text = (self.wanted.output / _NOTES).read_text(encoding="utf-8")
+        text = (self.wanted.output / NOTES).read_text(encoding="utf-8")
         return collect.release(self.state, self._files, text)
 
     def _target(self, name: str) -> Target:
