@@ -48,7 +48,7 @@ def uses(file: Path) -> Iterator[str]:
 
 def test_there_is_something_to_check() -> None:
     assert {VERIFY, COMMENT, COMMAND} <= set(WORKFLOWS)
-    assert [path.parent.name for path in TEMPLATES].count("templates") == 3
+    assert [path.parent.name for path in TEMPLATES].count("templates") == 4
 
 
 @pytest.mark.slow
@@ -162,4 +162,5 @@ def test_only_one_release_runs_at_once_and_the_key_is_the_protected_branchs() ->
     *_, gitlab = yaml.safe_load_all((ROOT / "workflows/gitlab/release.yml").read_text(encoding="utf-8"))
     (job,) = gitlab.values()
     assert job["resource_group"] == "release"
+    assert job["rules"]
     assert all('$CI_COMMIT_REF_PROTECTED == "true"' in rule["if"] for rule in job["rules"])
