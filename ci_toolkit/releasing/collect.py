@@ -129,7 +129,13 @@ def _contents(
                 else tuple(Package(name=one[0], architecture=one[1], version=one[2]) for one in packages),
             )
         )
-    return Contents(version=state.version, commit=state.commit, images=tuple(images))
+    sizes = sorted(
+        (names[name, file.name], file.size)
+        for name, (files, _) in found.items()
+        for file in files
+        if (name, file.name) in names
+    )
+    return Contents(version=state.version, commit=state.commit, images=tuple(images), files=tuple(sizes))
 
 
 def _link(source: Path, target: Path) -> None:

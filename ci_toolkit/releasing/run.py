@@ -25,7 +25,7 @@ from ci_toolkit.releases.past import Past
 from ci_toolkit.releases.plan import Kind, Step
 from ci_toolkit.releases.retention import Policy
 from ci_toolkit.releases.schedule import Due
-from ci_toolkit.releasing import collect, state
+from ci_toolkit.releasing import ahead, collect, state
 from ci_toolkit.releasing.state import Built, Call, State
 from ci_toolkit.reports import json as json_report
 from ci_toolkit.reports.report import Report
@@ -122,7 +122,7 @@ def run(wanted: Wanted, targets: Sequence[Target], build: Build, start: Start, c
     Raises UsageError where it cannot go on with what another call has begun, and the errors of each step.
     """
     if wanted.dry:
-        return _planned(wanted, targets)
+        return _planned(wanted, targets, console)
     with state.locked(wanted.output):
         found = _resumed(wanted, targets)
         if found is None:
@@ -131,19 +131,21 @@ def run(wanted: Wanted, targets: Sequence[Target], build: Build, start: Start, c
             console.say(due.reason)
             if not due.due:
                 return Outcome(ending=Ending.NOT_DUE, text=due.reason)
+            for sentence in _foreseen(wanted, targets, console):
+                console.warn(sentence)
             found = _begun(wanted, targets)
         console.say(f"Release {found.version}")
         return _Release(wanted=wanted, targets=targets, build=build, start=start, console=console, state=found).go_on()
 
 
-def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
+def _planned(wanted: Wanted, targets: Sequence[Target], console: Console) -> Outcome:
     """Return what would be done. Nothing is written."""
     last = _last(targets)
     due = wanted.due(last)
     if not due.due:
         return Outcome(ending=Ending.NOT_DUE, text=due.reason)
     version = versions.make(wanted.scheme, wanted.day, wanted.run)
-    lines = [due.reason, f"version {version}"]
+    lines = [due.reason, f"version {version}", *_foreseen(wanted, targets, console)]
     lines += [f"{number}. {step.told}" for number, step in enumerate(wanted.steps(targets), 1)]
     if not wanted.policy.keeps_all:
         lines += [
@@ -152,6 +154,33 @@ def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
             for decision in prune.decide(target, wanted.policy, wanted.day)
         ]
     return Outcome(ending=Ending.PLANNED, text="\n".join(lines), version=version)
+
+
+def _foreseen(wanted: Wanted, targets: Sequence[Target], console: Console) -> tuple[str, ...]:
+    """Return what may keep the release from being published. Raises UsageError where something surely will."""
+    ahead.check(wanted.call(targets), targets)
+    if all(target.limit is None for target in targets):
+        return ()
+    version = versions.make(wanted.scheme, wanted.day, wanted.run)
+    known = (ahead.earlier(wanted.output / _FILES), _held(targets, version, console))
+    last = max((one for one in known if one is not None), key=lambda one: versions.order(one.version), default=None)
+    if last is None:
+        return ()
+    memories = ahead.remembered(last, wanted.images, wanted.formats)
+    return ahead.compared(memories, targets, force=wanted.force)
+
+
+def _held(targets: Sequence[Target], version: str, console: Console) -> Contents | None:
+    """Return what the release before VERSION held, from the first target that can tell."""
+    for target in targets:
+        try:
+            last = past.newest(tuple(one for one in target.releases() if one.version != version))
+            data = None if last is None else target.read(last.version, contents.NAME, contents.LIMIT_BYTES)
+            if data is not None:
+                return contents.parse(data)
+        except (ForgeError, UnreadableError) as error:
+            console.warn(f"what the last release held is not known: {error.message}", hint=error.hint)
+    return None
 
 
 def _last(targets: Sequence[Target]) -> Past | None:
@@ -283,7 +312,8 @@ class _Release:
             collect.describe(self._builds / name, built.image)
         now = collect.collect(self.state, self._builds, self._files)
         base = self.wanted.base.rstrip("/") or "https://…"
-        text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
+        before = _held(self.targets, self.state.version, self.console)  # which is for the notes alone
+        text = collect.told(now, before, f"{base}/{self.state.version}", signed=self.state.call.signs)
         (self.wanted.output / NOTES).write_text(text, encoding="utf-8")
         deliver.check(self._release(), self.targets)
 
@@ -300,19 +330,6 @@ class _Release:
 
     def _is_due(self, last: Past) -> bool:
         return schedule.due(last.day, self._day, weeks=self.wanted.weeks, by=self.wanted.by).due
-
-    def _before(self) -> Contents | None:
-        """Return what the last release held, from the first target that can tell; that is for the notes alone."""
-        for target in self.targets:
-            try:
-                others = tuple(one for one in target.releases() if one.version != self.state.version)
-                last = past.newest(others)
-                data = None if last is None else target.read(last.version, contents.NAME, contents.LIMIT_BYTES)
-                if data is not None:
-                    return contents.parse(data)
-            except (ForgeError, UnreadableError) as error:
-                self.console.warn(f"what the last release held is not known: {error.message}", hint=error.hint)
-        return None
 
     def _release(self) -> Release:
         text = (self.wanted.output / NOTES).read_text(encoding="utf-8")
