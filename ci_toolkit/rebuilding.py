@@ -19,6 +19,7 @@ from ci_toolkit.compare.comparison import Verdict as Equality
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.console import Console, printable
 from ci_toolkit.errors import UnreadableError, UsageError
+from ci_toolkit.forges.patience import Patience
 from ci_toolkit.mkosi import source
 from ci_toolkit.records import (
     accepted,
@@ -76,7 +77,7 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     does.
     """
     with console.step("Record"):
-        base, name, content = _fetch_record(asked.where)
+        base, name, content = _fetch_record(asked.where, published.patient(console.say))
         vouched = vouching.vouch(base, name, content, asked.sha256, asked.keys)
         (console.say if vouched.by_anybody else console.warn)(f"The record is {vouched.sentence}")
         record = stored.parse(content)
@@ -93,9 +94,9 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     return _judge(asked, base, name, content, vouched.sentence, record, ours, console)
 
 
-def _fetch_record(where: str) -> tuple[Base, str, bytes]:
+def _fetch_record(where: str, patience: Patience) -> tuple[Base, str, bytes]:
     """Return the base, the name and the content of the record at WHERE, or of the only one in the release there."""
-    base, name = published.split(where, NAME)
+    base, name = published.split(where, NAME, patience)
     content = base.read(name, stored.LIMIT_BYTES)
     if content is None and name == NAME:
         listed = base.read(sums.NAME, sums.LIMIT_BYTES)
