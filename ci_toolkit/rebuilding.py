@@ -6,6 +6,7 @@ records.checkout for how its commit is fetched. The definition's own scripts run
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from ci_toolkit.records import (
     published,
     reading,
     stored,
+    submodules,
     sums,
     vouching,
 )
@@ -120,16 +122,29 @@ def _definition(record: Record, asked: Asked, base: Base, scratch: Path, environ
     directory = checkout.check_out(record, asked.source, target, environ, loopback=loopback)
     if record.origin.commit is not None and not directory.resolve().is_relative_to(target.resolve()):
         raise UnreadableError("the definition leads out of its repository", hint="It cannot be built.")
-    found = source.find(directory)
-    copy = scratch / "copy"
-    source.copy(found, copy, epoch=found.epoch, leave_out=(asked.wishes.output.resolve(),))
-    files, _ = digest.definition(copy)
+    files = _digest(directory, scratch / "copy", asked)
+    count = 0
+    if files != record.origin.digest and record.origin.commit is not None and not record.origin.dirty:
+        # Not before: in a checkout that had none of them they are no part of the definition.
+        where = checkout.place(record, asked.source, loopback=loopback)
+        count = submodules.check_out(target, where, environ)
+        files = _digest(directory, scratch / "copy", asked) if count else files
     if files != record.origin.digest:
-        why = "it was built from a work tree with changes" if record.origin.dirty else "has it submodules?"
+        why = f"also with its {count} submodules" if count else "its files are others, and it has no submodules"
+        if record.origin.dirty:
+            why = "it was built from a work tree with changes"
         raise UnreadableError(
             f"the definition here is not the one of the record: {why}", hint="Name the files with --source."
         )
     return directory
+
+
+def _digest(directory: Path, copy: Path, asked: Asked) -> str:
+    """Return the digest of the definition in DIRECTORY, which is copied to COPY as it is for a build."""
+    shutil.rmtree(copy, ignore_errors=True)
+    found = source.find(directory)
+    source.copy(found, copy, epoch=found.epoch, leave_out=(asked.wishes.output.resolve(),))
+    return digest.definition(copy)[0]
 
 
 def _image(
