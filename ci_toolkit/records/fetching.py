@@ -33,6 +33,10 @@ _ABSENT: Final = frozenset((http.HTTPStatus.FORBIDDEN, http.HTTPStatus.NOT_FOUND
 _MOVED: Final = frozenset((301, 302, 303, 307, 308))
 
 
+class UnsteadyError(UnreadableError):
+    """The server stumbles, or the connection broke, for longer than patience lasted: it may be had a moment later."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _State:
     """What has come so far: `version` is what the server calls it, `size` how long the whole is, where it says so."""
@@ -89,7 +93,7 @@ class Fetch:
             stalled, again = (0 if state.got > before else stalled + 1), again + 1
             broken = broken or f"it ended after {state.got:,} of {state.size:,} bytes"
             if stalled + 1 >= self.patience.attempts or again > _RESUMPTIONS:
-                raise UnreadableError(f"{self.name} cannot be fetched: {broken}")
+                raise UnsteadyError(f"{self.name} cannot be fetched: {broken}")
             self.patience.tell(f"{self.name}: {broken}: going on after {state.got:,} bytes")
             self.patience.sleep(2.0 * stalled + self.patience.spread())
             following = self._ask(state)
@@ -132,7 +136,7 @@ class Fetch:
         try:
             return self.patience.through(lambda: self._attempt(state))
         except BusyError as error:
-            raise UnreadableError(f"{self.name} cannot be fetched: {error.message}") from error
+            raise UnsteadyError(f"{self.name} cannot be fetched: {error.message}") from error
 
     def _attempt(self, state: _State) -> "Response | None":
         """Ask once. Raises BusyError for what may pass."""

@@ -32,7 +32,11 @@ class Memory:
 
 def check(call: Call, targets: Sequence[Target]) -> None:
     """See that TARGETS take what every release of CALL has at least. Raises UsageError."""
-    deliver.check(least(call), targets)
+    try:
+        deliver.check(least(call), targets)
+    except UsageError as error:
+        more = "Where not all of it is made of every image, --force builds it."
+        raise UsageError(error.message, hint=f"{error.hint} {more}") from error
 
 
 def least(call: Call) -> Release:

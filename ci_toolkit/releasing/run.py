@@ -158,7 +158,8 @@ def _planned(wanted: Wanted, targets: Sequence[Target], console: Console) -> Out
 
 def _foreseen(wanted: Wanted, targets: Sequence[Target], console: Console) -> tuple[str, ...]:
     """Return what may keep the release from being published. Raises UsageError where something surely will."""
-    ahead.check(wanted.call(targets), targets)
+    if not wanted.force:
+        ahead.check(wanted.call(targets), targets)
     if all(target.limit is None for target in targets):
         return ()
     version = versions.make(wanted.scheme, wanted.day, wanted.run)

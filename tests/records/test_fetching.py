@@ -15,6 +15,7 @@ from waits import Waits
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.records import published
+from ci_toolkit.records.fetching import UnsteadyError
 
 CONTENT = os.urandom(3_000_000)
 Request = http.server.BaseHTTPRequestHandler
@@ -131,7 +132,7 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
     with served.answering(Server()) as address:
         pass
     waits = Waits()
-    with pytest.raises(UnreadableError, match="cannot be fetched") as refused:
+    with pytest.raises(UnsteadyError, match="cannot be fetched") as refused:
         published.directory(address, waits.patience()).read("x", 100)
     assert len(waits.seconds) == 5
     assert "\n" not in refused.value.message
@@ -140,8 +141,9 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
 @pytest.mark.parametrize("status", [400, 401, 418])
 def test_a_no_is_a_no(status: int) -> None:
     waits = Waits()
-    with pytest.raises(UnreadableError, match=str(status)):
+    with pytest.raises(UnreadableError, match=str(status)) as refused:
         fetched(Server(says=[(status, {})]), waits)
+    assert not isinstance(refused.value, UnsteadyError)
     assert waits.seconds == []
 
 
@@ -194,7 +196,7 @@ def test_a_part_that_nobody_asked_for_is_refused() -> None:
 def test_one_that_always_breaks_is_left(cut: int) -> None:
     """Without a byte more each time, or with one."""
     server, waits = Server(cuts=[cut] * 1000), Waits()
-    with pytest.raises(UnreadableError, match="cannot be fetched"):
+    with pytest.raises(UnsteadyError, match="cannot be fetched"):
         fetched(server, waits)
     assert len(server.asked) <= 52
 

@@ -103,9 +103,13 @@ def test_nothing_is_built_for_what_is_refused(
     target = targets.find("github", GITHUB | {"GITHUB_API_URL": github.server.url}, Waits().patience())
     built: list[str] = []
     names = tuple(f"image{number}" for number in range(images))
-    with pytest.raises(UsageError):
-        told(replace(wanted, dry=dry, formats=named(formats), images=names), [target], built)
+    release = replace(wanted, dry=dry, formats=named(formats), images=names)
+    with pytest.raises(UsageError) as refused:
+        told(release, [target], built)
+    assert "--force" in (refused.value.hint or "")
     assert built == []
+    if dry:
+        assert told(replace(release, force=True), [target], built)[0].ending is Ending.PLANNED
     assert {one.method for one in github.server.requests} == {"GET"}
     assert not wanted.output.exists() or list(wanted.output.iterdir()) == []
 
