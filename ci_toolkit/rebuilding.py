@@ -6,6 +6,7 @@ records.checkout for how its commit is fetched. The definition's own scripts run
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ci_toolkit.compare.comparison import Verdict as Equality
 from ci_toolkit.compare.facts import Facts
 from ci_toolkit.console import Console, printable
 from ci_toolkit.errors import UnreadableError, UsageError
+from ci_toolkit.forges.patience import Patience
 from ci_toolkit.mkosi import source
 from ci_toolkit.records import (
     accepted,
@@ -29,6 +31,7 @@ from ci_toolkit.records import (
     published,
     reading,
     stored,
+    submodules,
     sums,
     vouching,
 )
@@ -76,7 +79,7 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     does.
     """
     with console.step("Record"):
-        base, name, content = _fetch_record(asked.where)
+        base, name, content = _fetch_record(asked.where, published.patient(console.say))
         vouched = vouching.vouch(base, name, content, asked.sha256, asked.keys)
         (console.say if vouched.by_anybody else console.warn)(f"The record is {vouched.sentence}")
         record = stored.parse(content)
@@ -93,9 +96,9 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     return _judge(asked, base, name, content, vouched.sentence, record, ours, console)
 
 
-def _fetch_record(where: str) -> tuple[Base, str, bytes]:
+def _fetch_record(where: str, patience: Patience) -> tuple[Base, str, bytes]:
     """Return the base, the name and the content of the record at WHERE, or of the only one in the release there."""
-    base, name = published.split(where, NAME)
+    base, name = published.split(where, NAME, patience)
     content = base.read(name, stored.LIMIT_BYTES)
     if content is None and name == NAME:
         listed = base.read(sums.NAME, sums.LIMIT_BYTES)
@@ -119,16 +122,29 @@ def _definition(record: Record, asked: Asked, base: Base, scratch: Path, environ
     directory = checkout.check_out(record, asked.source, target, environ, loopback=loopback)
     if record.origin.commit is not None and not directory.resolve().is_relative_to(target.resolve()):
         raise UnreadableError("the definition leads out of its repository", hint="It cannot be built.")
-    found = source.find(directory)
-    copy = scratch / "copy"
-    source.copy(found, copy, epoch=found.epoch, leave_out=(asked.wishes.output.resolve(),))
-    files, _ = digest.definition(copy)
+    files = _digest(directory, scratch / "copy", asked)
+    count = 0
+    if files != record.origin.digest and record.origin.commit is not None and not record.origin.dirty:
+        # Not before: in a checkout that had none of them they are no part of the definition.
+        where = checkout.place(record, asked.source, loopback=loopback)
+        count = submodules.check_out(target, where, environ)
+        files = _digest(directory, scratch / "copy", asked) if count else files
     if files != record.origin.digest:
-        why = "it was built from a work tree with changes" if record.origin.dirty else "has it submodules?"
+        why = f"also with its {count} submodules" if count else "its files are others, and it has no submodules"
+        if record.origin.dirty:
+            why = "it was built from a work tree with changes"
         raise UnreadableError(
             f"the definition here is not the one of the record: {why}", hint="Name the files with --source."
         )
     return directory
+
+
+def _digest(directory: Path, copy: Path, asked: Asked) -> str:
+    """Return the digest of the definition in DIRECTORY, which is copied to COPY as it is for a build."""
+    shutil.rmtree(copy, ignore_errors=True)
+    found = source.find(directory)
+    source.copy(found, copy, epoch=found.epoch, leave_out=(asked.wishes.output.resolve(),))
+    return digest.definition(copy)[0]
 
 
 def _image(

@@ -51,21 +51,23 @@ class Output:
 
 
 _BUILDING: Final = ("verify", "build")
-_ASKING: Final = (*_BUILDING, "matrix")
+_MAKING: Final = (*_BUILDING, "release")
+_ASKING: Final = (*_MAKING, "matrix")
 
 SETTINGS: Final = (
     Setting(
         name="command",
         default="verify",
-        choices=("verify", "build", "comment", "matrix", "doctor", "answer"),
-        help="What to do: build twice and compare, build once, put a stored report on the change, list what can be "
-        "built, tell what this machine can do, or do what a comment on a pull request asks for.",
+        choices=("verify", "build", "release", "comment", "matrix", "doctor", "answer"),
+        help="What to do: build twice and compare, build once, release if a release is due, put a stored report on the "
+        "change, list what can be built, tell what this machine can do, or do what a comment on a pull request asks "
+        "for.",
     ),
     Setting(
         name="directory",
         default=".",
         metavar="DIR",
-        help="The directory that holds mkosi.conf.",
+        help="The directory that holds mkosi.conf; of command release several, joined by commas.",
         commands=(*_ASKING, "doctor"),
     ),
     Setting(
@@ -97,35 +99,35 @@ SETTINGS: Final = (
         default="",
         metavar="DIR",
         help="Where fetched packages are kept between runs; by default in the user's cache directory.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="vary",
         default="all",
         metavar="LIST",
         help="What the second build's surroundings differ in: all, none, or names joined by commas.",
-        commands=("verify",),
+        commands=("verify", "release"),
     ),
     Setting(
         name="parallel",
         default="auto",
         choices=("auto", "never"),
         help="Whether both builds of verify run at once; auto where processors, memory and disk allow it.",
-        commands=("verify",),
+        commands=("verify", "release"),
     ),
     Setting(
         name="time-limit",
         default="auto",
         metavar="MINUTES",
         help="How many minutes one build may take; auto: 120, and 600 where a machine is emulated; none: any number.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="log",
         default="progress",
         choices=("progress", "full"),
         help="What is shown of a build: its steps, with packages counted, or every line; its own log has every one.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="fail-on",
@@ -140,7 +142,7 @@ SETTINGS: Final = (
         metavar="LIST",
         help="What the image is converted to where it came out as it should, joined by commas: qcow2, vmdk, vdi, vhd, "
         "vhdx, vagrant-libvirt, vagrant-virtualbox, oci, docker-archive, tar.zst, netboot, gce, azure; empty: nothing.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="boot",
@@ -148,7 +150,7 @@ SETTINGS: Final = (
         metavar="LIST",
         help="What then starts the image in a virtual machine, joined by commas: bios, uefi, secure-boot; empty: "
         "nothing. The job fails where it does not come up.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="boot-check",
@@ -156,7 +158,7 @@ SETTINGS: Final = (
         metavar="FILES",
         help="Scripts that are run as root in the image that was started, joined by commas; the job fails where one "
         "does.",
-        commands=_BUILDING,
+        commands=_MAKING,
     ),
     Setting(
         name="comment",
@@ -193,8 +195,8 @@ SETTINGS: Final = (
         default="",
         metavar="TOKEN",
         secret=True,
-        help="The token for the comment; it never reaches a build.",
-        commands=(*_BUILDING, "comment", "answer"),
+        help="The token for the comment, and of command release for GitHub; it never reaches a build.",
+        commands=(*_MAKING, "comment", "answer"),
     ),
     Setting(
         name="report",
@@ -209,6 +211,49 @@ SETTINGS: Final = (
         metavar="FILE",
         help="The workflow whose run a comment starts again, or none to give outputs alone; only of command answer.",
         commands=("answer",),
+    ),
+    Setting(
+        name="to",
+        default="",
+        metavar="LIST",
+        help="Where a release goes, joined by commas: dir:PATH, github[:OWNER/NAME], gitlab[:PACKAGE], "
+        "oci:HOST/REPOSITORY; empty: the forge whose job it is; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="every",
+        default="2",
+        metavar="WEEKS",
+        help="How often a release is due, in weeks; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="keep",
+        default="",
+        metavar="N",
+        help="How many releases are kept, the newest; empty: all; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="issue",
+        default="true",
+        choices=("true", "false"),
+        help="Open one issue where a release fails, and close it when one works again; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="force",
+        default="false",
+        choices=("true", "false"),
+        help="Release although none is due; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="dry-run",
+        default="false",
+        choices=("true", "false"),
+        help="Tell what a release would do, and write nothing; only of command release.",
+        commands=("release",),
     ),
     Setting(
         name="mkosi-args",
@@ -247,6 +292,16 @@ OUTPUTS: Final = (
         name="asked", help='What a comment asks for, "verify"; empty where its author may not; only of command answer.'
     ),
     Output(name="commit", help="The head of that comment's pull request; only of command answer."),
+    Output(name="released", help='"true" where a release was published, else "false"; only of command release.'),
+    Output(
+        name="version",
+        help="What that release is called, or would be; empty where none is due; only of command release.",
+    ),
+    Output(
+        name="places",
+        help="Where that release is, as JSON: a list with one place for each target; only of command release.",
+        structured=True,
+    ),
 )
 
 

@@ -30,10 +30,16 @@ PLACES: Final[Mapping[str, Parts]] = {
         "inputs": partial(blocks.template_inputs, "comment"),
         "variables": partial(blocks.template_variables, "comment"),
     },
+    "templates/release.yml": {
+        "inputs": partial(blocks.template_inputs, "release"),
+        "variables": partial(blocks.template_variables, "release"),
+    },
     "README.md": {"inputs": blocks.readme_inputs, "outputs": blocks.readme_outputs},
 }
 # A component of GitLab lies in templates/, and this is the address that is told to those who include a file.
-COPIES: Final[Mapping[str, str]] = {"workflows/gitlab/verify.yml": "templates/verify.yml"}
+COPIES: Final[Mapping[str, str]] = {
+    f"workflows/gitlab/{name}.yml": f"templates/{name}.yml" for name in ("verify", "release")
+}
 
 
 def written() -> dict[Path, str]:

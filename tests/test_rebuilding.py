@@ -148,6 +148,32 @@ def test_other_files_of_the_same_commit_are_no_rebuild(repository: Path, use: Us
     assert runner.place is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_submodules_are_fetched_where_they_were_built(tmp_path: Path, repository: Path, use: Use, there: bool) -> None:
+    """Of a checkout that had none of them, the definition is without."""
+    library = tmp_path / "library"
+    library.mkdir()
+    git(library, "init", "--quiet")
+    (library / "script").write_text("#!/bin/sh\n")
+    with served.directory(tmp_path) as address:
+        git(repository, "remote", "add", "origin", f"{address}repository/.git")
+        for place in (library, repository):
+            if place == repository:
+                git(repository, "submodule", "--quiet", "add", f"{address}library/.git", "images/lib")
+            git(place, "add", ".")
+            git(place, "commit", "--quiet", "--message=two")
+            git(place, "update-server-info")
+        if not there:
+            git(repository, "submodule", "--quiet", "deinit", "--force", "--all")
+        published = built(repository, use)
+        runner = use(FakeRunner(lambda _: "an image\n"))
+        base = f"{address}{published.relative_to(tmp_path)}/"
+        found = rebuilt(replace(asked(repository, base), source=None))
+        assert found.verdict.same
+    assert runner.place is not None
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

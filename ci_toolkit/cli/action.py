@@ -162,6 +162,14 @@ def _matrix(job: Job, environ: Mapping[str, str], console: Console, known: dict[
     return ExitCode.FINE
 
 
+def _release(job: Job, environ: Mapping[str, str], console: Console, known: dict[str, str]) -> int:
+    from ci_toolkit.cli import release
+
+    told, code = release.act(job, environ, console, known)
+    _summarise(job, told, console)
+    return code
+
+
 def _doctor(job: Job, environ: Mapping[str, str], console: Console, _known: dict[str, str]) -> int:
     from ci_toolkit.reports import escape
 
@@ -181,6 +189,7 @@ def _answer(job: Job, environ: Mapping[str, str], console: Console, known: dict[
 _COMMANDS: Final[Mapping[str, Callable[[Job, Mapping[str, str], Console, dict[str, str]], int]]] = {
     "verify": _verify,
     "build": _build,
+    "release": _release,
     "comment": _comment,
     "matrix": _matrix,
     "doctor": _doctor,

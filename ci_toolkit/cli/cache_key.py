@@ -31,7 +31,10 @@ def command(
     environ = environ_of(obj)
     if not _CACHE.is_of(settings.value("command", environ)):
         return
-    asked = wishes(directory, given, mkosi_arguments, environ)
+    # Of several that are released the first stands for all: what the others need is fetched into the same place.
+    first, _, _ = settings.value("directory", environ).partition(",")
+    several = settings.value("command", environ) == "release"
+    asked = wishes(directory or (Path(first) if several else None), given, mkosi_arguments, environ)
     arguments = (*(f"--profile={name}" for name in asked.profiles), *asked.mkosi_arguments)
     found = cache.key(
         source.find(asked.directory),

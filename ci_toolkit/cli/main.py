@@ -35,7 +35,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
         "Build, verify, sign and publish images, when a release is due.",
     ),
     "publish": ("ci_toolkit.cli.publish", "Publish files as a release, with checksums and a signature."),
-    "prune": ("ci_toolkit.cli.prune", "Remove the releases that are not kept."),
+    "prune": ("ci_toolkit.cli.prune", "Remove the releases, and the artifacts of runs, that are not kept."),
     "comment": ("ci_toolkit.cli.comment", "Put a report on the pull or merge request."),
     "doctor": (
         "ci_toolkit.cli.doctor",

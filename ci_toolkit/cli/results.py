@@ -71,5 +71,6 @@ def _leave_dotenv(output: Path, values: Mapping[str, str], console: Console) -> 
     from ci_toolkit.forges import outputs
 
     plain = {row.variable: values[row.name] for row in settings.OUTPUTS if row.name in values and not row.structured}
+    output.mkdir(parents=True, exist_ok=True)  # a release that is not due, or only planned, makes none
     for name in outputs.write_dotenv(output / DOTENV, {f"{PREFIX}{name}": value for name, value in plain.items()}):
         console.warn(f"{name} is not in {DOTENV}: its value cannot be written there")

@@ -13,6 +13,7 @@ from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.retention import Policy
 
 if TYPE_CHECKING:
+    from ci_toolkit.forges.patience import Patience
     from ci_toolkit.publish.target import Target
 
 # What is never shown; the signing key itself is more than a line, and no program of ours repeats it.
@@ -52,13 +53,18 @@ def policy(keep: int | None, keep_days: int | None, keep_labelled: bool) -> Poli
 
 def opened(texts: Sequence[str], environ: Mapping[str, str], console: Console) -> "tuple[Target, ...]":
     """Return the targets TEXTS, each once; nothing is sent yet. Tokens are masked from here on. Raises UsageError."""
+    patience = patient(environ, console)
+    return tuple(targets.find(text, environ, patience) for text in dict.fromkeys(texts))
+
+
+def patient(environ: Mapping[str, str], console: Console) -> "Patience":
+    """Return the patience with forges, once no token of ENVIRON can be shown any more."""
     from ci_toolkit import settings
     from ci_toolkit.forges.patience import Patience
 
     for secret in (*(environ.get(name, "") for name in _SECRETS), settings.value("token", environ)):
         console.mask(secret)
-    patience = Patience(tell=console.say)
-    return tuple(targets.find(text, environ, patience) for text in dict.fromkeys(texts))
+    return Patience(tell=console.say)
 
 
 def today(environ: Mapping[str, str]) -> date:

@@ -48,7 +48,7 @@ def command(
     Files are read piece by piece, and nothing is kept. Exit code 1 where something is not as it should be, 6 where
     there is no release.
     """
-    from ci_toolkit.records import openpgp
+    from ci_toolkit.records import openpgp, published
     from ci_toolkit.records import release as releases
 
     environ, console = environ_of(obj), console_of(obj)
@@ -63,6 +63,7 @@ def command(
         rebuilders=openpgp.keys(rebuilder_keys, environ),
         verdicts=given_verdicts,
         quorum=quorum,
+        patience=published.patient(console.say),
     )
     with console.step("Release"):
         checks = releases.check(asked, console.say)

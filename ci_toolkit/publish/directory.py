@@ -30,6 +30,7 @@ class Directory:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.name = str(root)
+        self.limit: int | None = None
 
     def obstacles(self, release: Release) -> tuple[str, ...]:
         """Return none: a directory takes every file."""

@@ -37,6 +37,7 @@ class Releases:
 
     def __init__(self, api_url: str, repository: str, token: str, patience: Patience) -> None:
         self.name = f"github:{repository}"
+        self.limit: int | None = LIMIT_BYTES
         self._url = f"{api_url}/repos/{repository}/releases"
         headers = {
             "Authorization": f"Bearer {token}",

@@ -37,6 +37,7 @@ class Packages:
         self, api_url: str, project: str, package: str, headers: Mapping[str, str], patience: Patience
     ) -> None:
         self.name = f"gitlab:{package}"
+        self.limit: int | None = LIMIT_BYTES
         self._package = package
         self._project = f"{api_url}/projects/{quote(project, safe='')}"
         self._wire = Wire(homes=(api_url,), headers=headers, patience=patience)

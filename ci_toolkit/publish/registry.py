@@ -56,6 +56,7 @@ class Registry:
 
     def __init__(self, root: str, repository: str, account: Account, patience: Patience) -> None:
         self.name = f"{root.partition('://')[2]}/{repository}"
+        self.limit: int | None = None
         self._root = root
         self._url = f"{root}/v2/{repository}"
         self._scope = f"repository:{repository}:pull,push,delete"

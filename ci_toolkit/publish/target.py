@@ -13,10 +13,11 @@ Watch = Callable[[str, int], Ahead]
 class Target(Protocol):
     """A place for releases. Every call may be made again, after any failure; what is there already is left alone.
 
-    `name` is as the user wrote it, without secrets.
+    `name` is as the user wrote it, without secrets; `limit` is how many bytes one file may have, None for any number.
     """
 
     name: str
+    limit: int | None
 
     def obstacles(self, release: Release) -> tuple[str, ...]:
         """Return why RELEASE cannot be published here, known without asking anybody."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ci_toolkit import settings
@@ -11,6 +11,9 @@ from ci_toolkit.ci import variables
 from ci_toolkit.errors import UsageError
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.publish.target import Target
+
+if TYPE_CHECKING:
+    from ci_toolkit.publish.artifacts import Artifacts
 
 # What follows the colon, the environment, and the patience, become a target. Raises UsageError.
 Open = Callable[[str, Mapping[str, str], Patience], Target]
@@ -37,10 +40,7 @@ def _directory(text: str, _environ: Mapping[str, str], _patience: Patience) -> T
 def _github(text: str, environ: Mapping[str, str], patience: Patience) -> Target:
     from ci_toolkit.publish.github import Releases
 
-    repository = variables.slug(text or environ.get("GITHUB_REPOSITORY"))
-    api_url = variables.address(environ.get("GITHUB_API_URL") or "https://api.github.com")
-    if repository is None or api_url is None:
-        raise UsageError(f"the target github:{text} names no repository", hint="Write github:OWNER/NAME.")
+    api_url, repository = _repository("github", text, environ)
     return Releases(api_url, repository, _token(environ, "GITHUB_TOKEN"), patience)
 
 
@@ -82,6 +82,8 @@ TARGETS: Final = (
     Kind(name="oci", written="oci:HOST/REPOSITORY", told="a registry of container images", open=_registry),
 )
 
+# What `prune` removes from besides.
+ARTIFACTS: Final = "github-artifacts"
 TOLD: Final = "; ".join(f"{kind.written}, {kind.told}" for kind in TARGETS)
 
 
@@ -92,6 +94,31 @@ def find(text: str, environ: Mapping[str, str], patience: Patience) -> Target:
         if kind.name == name:
             return kind.open(rest, environ, patience)
     raise UsageError(f"there is no target {text!r}", hint=f"Targets: {', '.join(kind.written for kind in TARGETS)}.")
+
+
+def artifacts(text: str, environ: Mapping[str, str], patience: Patience, pattern: str) -> "Artifacts | None":
+    """Return the artifacts of runs that TEXT names, of which those whose names match PATTERN; None for a target.
+
+    It is no target: nothing is released there. Raises UsageError.
+    """
+    from ci_toolkit.publish.artifacts import Artifacts
+
+    name, _, rest = text.partition(":")
+    if name != ARTIFACTS:
+        return None
+    api_url, repository = _repository(ARTIFACTS, rest, environ)
+    here = repository == environ.get("GITHUB_REPOSITORY")
+    own_run = variables.number(environ.get("GITHUB_RUN_ID")) if here else None
+    return Artifacts(api_url, repository, _token(environ, "GITHUB_TOKEN"), patience, pattern, own_run)
+
+
+def _repository(kind: str, text: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the address of GitHub's API, and the repository TEXT, else that of the job."""
+    repository = variables.slug(text or environ.get("GITHUB_REPOSITORY"))
+    api_url = variables.address(environ.get("GITHUB_API_URL") or "https://api.github.com")
+    if repository is None or api_url is None:
+        raise UsageError(f"the target {kind}:{text} names no repository", hint=f"Write {kind}:OWNER/NAME.")
+    return api_url, repository
 
 
 def _token(environ: Mapping[str, str], name: str) -> str:

@@ -1,7 +1,7 @@
 """Get the definition of a record: the commit that it names, from the repository that it names, or from another one.
 
 The record is somebody else's, and so is the repository: git asks nobody for a password, runs nothing that a
-repository's files name, and speaks with https alone (and what else the caller gave). Submodules are left alone.
+repository's files name, and speaks with https alone (and what else the caller gave). For submodules see submodules.py.
 """
 
 import os
@@ -49,25 +49,25 @@ def check_out(
         if source is None or addresses.is_address(source):
             raise UsageError("the record names no commit", hint="Name the directory of its files with --source.")
         return Path(source) / origin.directory
-    where, kinds = _where(record, source, loopback=loopback)
-    git = _Git(directory=target, environ=environ, kinds=kinds)
-    git.demand("init", "--quiet")
-    git.demand("remote", "add", "origin", "--", where)
-    # A server that tells every commit is asked for one, without what was before; others, and a directory of files that
-    # any web server hands out, for all there is.
-    fetched = git.run("fetch", "--quiet", "--no-tags", "--depth=1", "origin", origin.commit)
-    if not fetched.ok:
-        git.demand("fetch", "--quiet", "--force", "origin", "+refs/*:refs/remotes/origin/*")
-    git.demand("checkout", "--quiet", "--detach", f"{origin.commit}^{{commit}}")
+    where = place(record, source, loopback=loopback)
+    git = Git(directory=target, environ=environ, kinds=kinds(where))
+    git.get(where, origin.commit)
     if origin.repository is not None and source is not None:
         git.demand("remote", "set-url", "origin", "--", origin.repository)
     return target / origin.directory
 
 
-def _where(record: Record, source: str | None, *, loopback: bool) -> tuple[str, str]:
-    """Return what git fetches from, and the kinds of addresses that it may use for that."""
+def kinds(where: str) -> str:
+    """Return the kinds of addresses that git may use to fetch from WHERE, a path of the caller's or an address."""
+    if not addresses.is_address(where):
+        return "file"
+    return "https:http" if addresses.is_loopback(where) else "https"
+
+
+def place(record: Record, source: str | None, *, loopback: bool) -> str:
+    """Return where git fetches the commit of RECORD from, an address or a path. Raises as `check_out` does."""
     if source is not None and not addresses.is_address(source):
-        return os.path.abspath(source), "file"  # noqa: PTH100 (a symbolic link may stay one)
+        return os.path.abspath(source)  # noqa: PTH100 (a symbolic link may stay one)
     address = source or record.origin.repository
     if address is None:
         raise UsageError("the record names no repository", hint="Name one with --source.")
@@ -78,10 +78,10 @@ def _where(record: Record, source: str | None, *, loopback: bool) -> tuple[str, 
         raise UnreadableError(
             f"nothing is cloned from {printable(address)}: {refused}", hint="Name a clone of yours with --source."
         )
-    return address, "https:http" if addresses.is_loopback(address) else "https"
+    return address
 
 
-class _Git:
+class Git:
     """git in DIRECTORY."""
 
     def __init__(self, *, directory: Path, environ: Mapping[str, str], kinds: str) -> None:
@@ -105,10 +105,23 @@ class _Git:
         argv = ("git", "-C", os.fspath(self._directory), *arguments)
         return process.run(Command(argv=argv, environment=self._environment), timeout_seconds=_SECONDS)
 
-    def demand(self, *arguments: str) -> None:
+    def get(self, where: str, commit: str) -> None:
+        """Make a repository of the directory, which is empty, and check COMMIT of the one at WHERE out in it."""
+        self.demand("init", "--quiet")
+        self.demand("remote", "add", "origin", "--", where)
+        # A server that tells every commit is asked for one, without what was before; others, and a directory of files
+        # that any web server hands out, for all there is.
+        fetched = self.run("fetch", "--quiet", "--no-tags", "--depth=1", "origin", commit)
+        if not fetched.ok:
+            self.demand("fetch", "--quiet", "--force", "origin", "+refs/*:refs/remotes/origin/*")
+        self.demand("checkout", "--quiet", "--detach", f"{commit}^{{commit}}")
+
+    def demand(self, *arguments: str) -> str:
+        """Return what git says. Raises UnreadableError where it refuses."""
         done = self.run(*arguments)
         if not done.ok:
             said = printable(" ".join(done.stderr.split())[-500:])
             raise UnreadableError(
                 f"git {arguments[0]} failed: {said}", hint="Is the commit published? Name a clone with --source."
             )
+        return done.stdout

@@ -4,44 +4,37 @@ Whoever answers may want to do harm: answers are bounded in size and, documents,
 to where could have been asked at once.
 """
 
-import http.client
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from ci_toolkit.console import printable
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.forges.patience import Patience
 from ci_toolkit.records import addresses
-
-if TYPE_CHECKING:
-    from requests import Response, Session
+from ci_toolkit.records.fetching import Fetch
 
 PIECE_BYTES: Final = 1 << 20
 _PIECE_OF_DOCUMENT: Final = 4096
-_REDIRECTIONS: Final = 5
-# For the connection, and between two pieces.
-_TIMEOUT_SECONDS: Final = (15.0, 60.0)
 # For a whole document; a timeout of a socket starts anew with each byte.
 _DOCUMENT_SECONDS: Final = 120.0
-# What servers say of what is not there; some storages refuse the name instead of denying it.
-_ABSENT: Final = frozenset((http.HTTPStatus.FORBIDDEN, http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE))
-_BUSY: Final = frozenset((http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS))
-_MOVED: Final = frozenset((301, 302, 303, 307, 308))
-
-
-class UnsteadyError(UnreadableError):
-    """The server stumbles, or the connection broke: the same may be had a moment later."""
+# Nobody is asked twice.
+ONCE: Final = Patience(attempts=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """Where published files are: `where` is an address that ends in "/", or a path of this machine."""
+    """Where published files are: `where` is an address that ends in "/", or a path of this machine.
+
+    `patience` is for a server that stumbles, and for connections that break.
+    """
 
     where: str
+    patience: Patience = ONCE
 
     @property
     def is_remote(self) -> bool:
@@ -61,7 +54,7 @@ class Base:
         """
         deadline = time.monotonic() + _DOCUMENT_SECONDS
         found = bytearray()
-        with self._open(file, _PIECE_OF_DOCUMENT) as pieces:
+        with self._open(file, _PIECE_OF_DOCUMENT, deadline) as pieces:
             if pieces is None:
                 return None
             for piece in pieces:
@@ -87,23 +80,34 @@ class Base:
             yield piece
 
     @contextmanager
-    def _open(self, file: str, size: int) -> Iterator[Iterator[bytes] | None]:
+    def _open(self, file: str, size: int, deadline: float | None = None) -> Iterator[Iterator[bytes] | None]:
         if not self.is_remote and not addresses.is_address(file):
             with _open_here(Path(self.where) / file, size) as pieces:
                 yield pieces
             return
-        from requests import RequestException, Session
-        from urllib3.exceptions import HTTPError
+        from requests import Session
 
         address = file if addresses.is_address(file) else urljoin(self.where, quote(file))
-        try:
-            with Session() as session, _get(session, address, self.where) as response:
-                yield None if response.status_code in _ABSENT else _pieces(response, size, self.name(file))
-        except (RequestException, HTTPError, OSError) as error:
-            raise UnsteadyError(f"{self.name(file)} cannot be fetched: {_reason(error)}") from error
+        with Session() as session:
+            fetch = Fetch(
+                session=session,
+                address=address,
+                base=self.where,
+                name=self.name(file),
+                patience=self.patience,
+                piece_bytes=size,
+                deadline=deadline,
+            )
+            with closing(fetch):
+                yield fetch.pieces()
 
 
-def split(where: str, default: str) -> tuple[Base, str]:
+def patient(tell: Callable[[str], None]) -> Patience:
+    """Return the patience with servers of published files; TELL is given a line before each wait."""
+    return Patience(attempts=5, total_seconds=120, tell=tell)
+
+
+def split(where: str, default: str, patience: Patience = ONCE) -> tuple[Base, str]:
     """Return the base and the name of the file WHERE, a path or an address; a directory stands for DEFAULT in it.
 
     Raises UnreadableError for an address that nothing is fetched from.
@@ -118,55 +122,20 @@ def split(where: str, default: str) -> tuple[Base, str]:
     if name and (name.endswith(".json") or not default):
         from urllib.parse import unquote
 
-        return Base(where=f"{base}/"), unquote(name)
-    return Base(where=f"{where.rstrip('/')}/"), default
+        return Base(where=f"{base}/", patience=patience), unquote(name)
+    return Base(where=f"{where.rstrip('/')}/", patience=patience), default
 
 
-def directory(where: str) -> Base:
+def directory(where: str, patience: Patience = ONCE) -> Base:
     """Return the base WHERE, a directory or the address of one. Raises UnreadableError as `split` does."""
     if addresses.is_address(where):
         refused = addresses.may_fetch(where)
         if refused is not None:
             raise UnreadableError(f"nothing is fetched from {printable(where)}: {refused}")
-        return Base(where=f"{where.rstrip('/')}/")
+        return Base(where=f"{where.rstrip('/')}/", patience=patience)
     if not Path(where).is_dir():
         raise UnreadableError(f"{printable(where)} is no directory", hint="Name a release's directory or address.")
     return Base(where=where)
-
-
-@contextmanager
-def _get(session: "Session", address: str, base: str) -> Iterator["Response"]:
-    """Ask for ADDRESS and follow it to where it has moved. Raises UnreadableError where that is nowhere to ask."""
-    first = address
-    for _ in range(_REDIRECTIONS):
-        refused = addresses.may_fetch(address)
-        # Somebody else's server must not send us to what only this machine reaches.
-        if refused is None and addresses.is_loopback(address) and not addresses.is_loopback(base):
-            refused = "it leads to this machine itself"
-        if refused is not None:
-            raise UnreadableError(f"nothing is fetched from {printable(address)}: {refused}")
-        headers = {"Accept-Encoding": "identity", "User-Agent": "ci-toolkit"}
-        response = session.get(address, headers=headers, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False)
-        with response:
-            if response.status_code not in _MOVED:
-                yield response
-                return
-            address = urljoin(address, response.headers.get("Location", ""))
-    raise UnreadableError(f"{printable(first)} leads from one place to another without end")
-
-
-def _pieces(response: "Response", size: int, name: str) -> Iterator[bytes]:
-    if response.status_code != http.HTTPStatus.OK:
-        kind = UnsteadyError if response.status_code >= 500 or response.status_code in _BUSY else UnreadableError
-        raise kind(f"{name} cannot be fetched: the server says {response.status_code}")
-    length = response.headers.get("Content-Length", "")
-    got = 0
-    # As it is stored: what a server calls gzip may be the very file.
-    for piece in response.raw.stream(size, decode_content=False):
-        got += len(piece)
-        yield piece
-    if length.isdecimal() and got != int(length):
-        raise UnsteadyError(f"{name} ended after {got:,} of {length} bytes")
 
 
 @contextmanager
@@ -178,10 +147,3 @@ def _open_here(path: Path, size: int) -> Iterator[Iterator[bytes] | None]:
         raise UnreadableError(f"{printable(str(path))} is no file")
     with path.open("rb") as file:
         yield iter(lambda: file.read(size), b"")
-
-
-def _reason(error: Exception) -> str:
-    """The last of the reasons that lie in one another, on one line: what a person can do something about."""
-    while error.__context__ is not None and isinstance(error.__context__, Exception):
-        error = error.__context__
-    return printable(str(error) or type(error).__name__)[:300]

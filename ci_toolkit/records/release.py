@@ -13,6 +13,7 @@ from typing import Final
 
 from ci_toolkit.console import printable
 from ci_toolkit.errors import UnreadableError
+from ci_toolkit.forges.patience import Patience
 from ci_toolkit.records import addresses, openpgp, published, stored, sums, vouching
 from ci_toolkit.records import verdict as verdicts
 from ci_toolkit.records.published import Base
@@ -47,6 +48,7 @@ class Asked:
     rebuilders: tuple[bytes, ...] = ()
     verdicts: tuple[str, ...] = ()
     quorum: int = 0
+    patience: Patience = published.ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def check(asked: Asked, progress: Callable[[str], None]) -> tuple[Check, ...]:
 
     Raises UnreadableError where there is no release.
     """
-    base = published.directory(asked.where)
+    base = published.directory(asked.where, asked.patience)
     content = base.read(sums.NAME, sums.LIMIT_BYTES)
     if content is None:
         raise UnreadableError(f"there is no {base.name(sums.NAME)}", hint="Name the directory or address of a release.")
@@ -122,7 +124,7 @@ def _verdicts(base: Base, listed: Mapping[str, str], asked: Asked) -> Iterator[C
     if asked.quorum and not names:
         yield Check(what="verdicts", good=False, found=f"there is no {NAME} that a verdict could be about")
     found = [_read(base, name, asked.rebuilders) for name in _named(base)]
-    found += [_read(*_given(name), asked.rebuilders) for name in asked.verdicts]
+    found += [_read(*published.split(name, verdicts.NAME, asked.patience), asked.rebuilders) for name in asked.verdicts]
     for sum_, (name, record) in records.items():
         if asked.quorum or found:
             yield _quorum(name, sum_, record, found, asked)
@@ -172,10 +174,6 @@ def _named(base: Base) -> tuple[str, ...]:
     if len(names) > _VERDICTS:
         raise UnreadableError(f"{base.name(INDEX)} lists more than {_VERDICTS} verdicts")
     return names
-
-
-def _given(name: str) -> tuple[Base, str]:
-    return published.split(name, verdicts.NAME)
 
 
 def _read(base: Base, name: str, rebuilders: Sequence[bytes]) -> _Found:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Protocol
 
 from ci_toolkit.releases.past import Past, ordered
 from ci_toolkit.releases.version import order
@@ -23,8 +24,18 @@ class Policy:
         return self.releases is None and self.days is None
 
 
-def kept_because(past: Past, position: int, policy: Policy, today: date) -> str | None:
-    """Return why the POSITION-th newest release (the latest is 0) is kept; None where it is not."""
+class Dated(Protocol):
+    """What a policy judges: something of a day, and what people call it besides."""
+
+    @property
+    def day(self) -> date: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+
+def kept_because(past: Dated, position: int, policy: Policy, today: date) -> str | None:
+    """Return why PAST, the POSITION-th newest of its kind (the latest is 0), is kept; None where it is not."""
     if position == 0:
         return "it is the latest"
     if policy.keeps_all:

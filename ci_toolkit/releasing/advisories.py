@@ -17,7 +17,6 @@ from ci_toolkit.forges.patience import Patience
 from ci_toolkit.images import one
 from ci_toolkit.mkosi.manifest import Package
 from ci_toolkit.records import addresses, published, reading
-from ci_toolkit.records.published import UnsteadyError
 from ci_toolkit.releases.advisories import debian, security, sources
 from ci_toolkit.releases.advisories.fix import Fix, System, ordered
 from ci_toolkit.releases.advisories.security import Known, Security, Upgrades
@@ -144,26 +143,14 @@ def _opened(place: str, patience: Patience) -> Iterator[BinaryIO]:
 def _fetch(address: str, target: Path, patience: Patience) -> None:
     """Write what is at ADDRESS to TARGET. Raises UnreadableError where it cannot be had, also after some waiting."""
 
-    def attempt() -> None:
-        try:
-            _copy(address, target)
-        except UnsteadyError as error:
-            raise BusyError(error.message) from error
-
-    def fetch() -> None:
-        try:
-            patience.through(attempt)
-        except BusyError as error:
-            raise UnreadableError(error.message) from error
-
     try:
-        patience.bounded(fetch)
+        patience.bounded(lambda: _copy(address, target, patience))
     except BusyError as error:
         raise UnreadableError(f"it did not come within {patience.end_seconds:.0f} s") from error
 
 
-def _copy(address: str, target: Path) -> None:
-    base, _ = published.split(address, "")
+def _copy(address: str, target: Path, patience: Patience) -> None:
+    base, _ = published.split(address, "", patience)
     with base.pieces(address, LIMIT_BYTES) as pieces, target.open("wb") as file:
         if pieces is None:
             raise UnreadableError("nothing is there")

@@ -139,7 +139,13 @@ def _contents(
                 packages=built.listed(),
             )
         )
-    return Contents(version=state.version, commit=state.commit, images=tuple(images))
+    sizes = sorted(
+        (names[name, file.name], file.size)
+        for name, (files, _) in found.items()
+        for file in files
+        if (name, file.name) in names
+    )
+    return Contents(version=state.version, commit=state.commit, images=tuple(images), files=tuple(sizes))
 
 
 def _archive(container: Container) -> str:

@@ -26,7 +26,7 @@ from ci_toolkit.releases.past import Past
 from ci_toolkit.releases.plan import Kind, Step
 from ci_toolkit.releases.retention import Policy
 from ci_toolkit.releases.schedule import Due
-from ci_toolkit.releasing import advisories, collect, state
+from ci_toolkit.releasing import advisories, ahead, collect, state
 from ci_toolkit.releasing.advisories import Imaged
 from ci_toolkit.releasing.state import Built, Call, State
 from ci_toolkit.reports import json as json_report
@@ -35,7 +35,9 @@ from ci_toolkit.reports.report import Report
 _BUILDS: Final = "builds"
 _FILES: Final = "files"
 _BOOTS: Final = "boot"
-_NOTES: Final = "notes.md"
+NOTES: Final = "notes.md"
+# What a job of GitLab leaves there for later ones.
+_HANDED_ON: Final = "ci-toolkit.env"
 
 # Builds the image of that name twice into the directory, and compares.
 Build = Callable[[str, Path], Report]
@@ -56,12 +58,16 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended, in a sentence or a list, and where the release is; `security` is a line about what it fixes."""
+    """How it ended, in a sentence or a list, where the release is, and what it is, or would be, called.
+
+    `security` is a line about what it fixes.
+    """
 
     ending: Ending
     text: str
     places: tuple[str, ...] = ()
     security: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +133,7 @@ def run(wanted: Wanted, targets: Sequence[Target], build: Build, start: Start, c
     Raises UsageError where it cannot go on with what another call has begun, and the errors of each step.
     """
     if wanted.dry:
-        return _planned(wanted, targets)
+        return _planned(wanted, targets, console)
     with state.locked(wanted.output):
         found = _resumed(wanted, targets)
         if found is None:
@@ -136,18 +142,21 @@ def run(wanted: Wanted, targets: Sequence[Target], build: Build, start: Start, c
             console.say(due.reason)
             if not due.due:
                 return Outcome(ending=Ending.NOT_DUE, text=due.reason)
+            for sentence in _foreseen(wanted, targets, console):
+                console.warn(sentence)
             found = _begun(wanted, targets)
         console.say(f"Release {found.version}")
         return _Release(wanted=wanted, targets=targets, build=build, start=start, console=console, state=found).go_on()
 
 
-def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
+def _planned(wanted: Wanted, targets: Sequence[Target], console: Console) -> Outcome:
     """Return what would be done. Nothing is written."""
     last = _last(targets)
     due = wanted.due(last)
     if not due.due:
         return Outcome(ending=Ending.NOT_DUE, text=due.reason)
-    lines = [due.reason, f"version {versions.make(wanted.scheme, wanted.day, wanted.run)}"]
+    version = versions.make(wanted.scheme, wanted.day, wanted.run)
+    lines = [due.reason, f"version {version}", *_foreseen(wanted, targets, console)]
     lines += [f"{number}. {step.told}" for number, step in enumerate(wanted.steps(targets), 1)]
     if not wanted.policy.keeps_all:
         lines += [
@@ -155,7 +164,35 @@ def _planned(wanted: Wanted, targets: Sequence[Target]) -> Outcome:
             for target in targets
             for decision in prune.decide(target, wanted.policy, wanted.day)
         ]
-    return Outcome(ending=Ending.PLANNED, text="\n".join(lines))
+    return Outcome(ending=Ending.PLANNED, text="\n".join(lines), version=version)
+
+
+def _foreseen(wanted: Wanted, targets: Sequence[Target], console: Console) -> tuple[str, ...]:
+    """Return what may keep the release from being published. Raises UsageError where something surely will."""
+    if not wanted.force:
+        ahead.check(wanted.call(targets), targets)
+    if all(target.limit is None for target in targets):
+        return ()
+    version = versions.make(wanted.scheme, wanted.day, wanted.run)
+    known = (ahead.earlier(wanted.output / _FILES), _held(targets, version, console))
+    last = max((one for one in known if one is not None), key=lambda one: versions.order(one.version), default=None)
+    if last is None:
+        return ()
+    memories = ahead.remembered(last, wanted.images, wanted.formats)
+    return ahead.compared(memories, targets, force=wanted.force)
+
+
+def _held(targets: Sequence[Target], version: str, console: Console) -> Contents | None:
+    """Return what the release before VERSION held, from the first target that can tell."""
+    for target in targets:
+        try:
+            last = past.newest(tuple(one for one in target.releases() if one.version != version))
+            data = None if last is None else target.read(last.version, contents.NAME, contents.LIMIT_BYTES)
+            if data is not None:
+                return contents.parse(data)
+        except (ForgeError, UnreadableError) as error:
+            console.warn(f"what the last release held is not known: {error.message}", hint=error.hint)
+    return None
 
 
 def _last(targets: Sequence[Target]) -> Past | None:
@@ -184,7 +221,7 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
 
 def _begun(wanted: Wanted, targets: Sequence[Target]) -> State:
     """Make the output ready for a new release, and write down what it is."""
-    ours = {state.NAME, f".{state.NAME}", _BUILDS, _BOOTS, _FILES, f".{_FILES}", _NOTES}
+    ours = {state.NAME, f".{state.NAME}", _BUILDS, _BOOTS, _FILES, f".{_FILES}", NOTES, _HANDED_ON}
     strange = [path.name for path in wanted.output.iterdir() if path.name not in ours]
     if strange:
         raise UsageError(
@@ -232,9 +269,13 @@ class _Release:
             state.save(self.state, self.wanted.output)
         self.state.finished = True
         state.save(self.state, self.wanted.output)
-        told = "" if self.state.security is None else section.summary(self.state.security)
-        text = f"released {self.state.version}"
-        return Outcome(ending=Ending.RELEASED, text=text, places=tuple(places), security=told)
+        return Outcome(
+            ending=Ending.RELEASED,
+            text=f"released {self.state.version}",
+            places=tuple(places),
+            version=self.state.version,
+            security="" if self.state.security is None else section.summary(self.state.security),
+        )
 
     def _do(self, step: Step) -> Outcome | str | None:
         """Do STEP; return where something was published, or how all of it ends here."""
@@ -291,7 +332,7 @@ class _Release:
 
     def _look_up(self) -> None:
         """Look up what the upgrades since the last release fixed; without one there is nothing to tell."""
-        before = self._before()
+        before = _held(self.targets, self.state.version, self.console)
         if before is None:
             self.console.say("There is no last release that says what it held: no security fixes are looked up")
             return
@@ -314,8 +355,9 @@ class _Release:
         now = collect.collect(self.state, self._builds, self._files)
         base = self.wanted.base.rstrip("/") or "https://…"
         address = f"{base}/{self.state.version}"
-        text = collect.told(now, self._before(), address, self.state.security, signed=self.state.call.signs)
-        (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
+        before = _held(self.targets, self.state.version, self.console)  # which is for the notes alone
+        text = collect.told(now, before, address, self.state.security, signed=self.state.call.signs)
+        (self.wanted.output / NOTES).write_text(text, encoding="utf-8")
         deliver.check(self._release(), self.targets)
 
     def _publish(self, step: Step) -> Outcome | str:
@@ -332,21 +374,8 @@ class _Release:
     def _is_due(self, last: Past) -> bool:
         return schedule.due(last.day, self._day, weeks=self.wanted.weeks, by=self.wanted.by).due
 
-    def _before(self) -> Contents | None:
-        """Return what the last release held, from the first target that can tell; that is for the notes alone."""
-        for target in self.targets:
-            try:
-                others = tuple(one for one in target.releases() if one.version != self.state.version)
-                last = past.newest(others)
-                data = None if last is None else target.read(last.version, contents.NAME, contents.LIMIT_BYTES)
-                if data is not None:
-                    return contents.parse(data)
-            except (ForgeError, UnreadableError) as error:
-                self.console.warn(f"what the last release held is not known: {error.message}", hint=error.hint)
-        return None
-
     def _release(self) -> Release:
-        text = (self.wanted.output / _NOTES).read_text(encoding="utf-8")
+        text = (self.wanted.output / NOTES).read_text(encoding="utf-8")
         return collect.release(self.state, self._files, text)
 
     def _target(self, name: str) -> Target:

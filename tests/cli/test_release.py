@@ -10,6 +10,7 @@ import served
 from call import Call
 from fake_github import REPOSITORY, TOKEN, FakeGitHub
 from fake_runner import FakeRunner
+from github_artifacts import FakeArtifacts
 
 from ci_toolkit.errors import BuildError, ExitCode, UsageError
 
@@ -150,6 +151,28 @@ def test_prune_tells_first_and_then_removes(call: Call, use: Use) -> None:
 def test_prune_wants_to_know_what_is_kept(call: Call) -> None:
     with pytest.raises(UsageError, match="nothing says"):
         call("prune", "--to", f"dir:{call.folder / 'mirror'}")
+
+
+def test_prune_removes_artifacts_beside_releases(call: Call) -> None:
+    fake = FakeArtifacts()
+    for number in range(1, 4):
+        fake.upload("ci-toolkit-images-0", f"2026-10-0{number}", number)
+    call.environ |= {"GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": REPOSITORY}
+    with fake.server:
+        call.environ["GITHUB_API_URL"] = fake.server.url
+        prune = ("prune", "--to", "github-artifacts", "--to", f"dir:{call.folder}", "--keep", "2")
+        assert call(*prune, "--dry-run") == ExitCode.FINE
+        assert len(fake.left) == 3
+        assert call(*prune, "--name", "ci-toolkit-images-*") == ExitCode.FINE
+    assert fake.left == {2, 3}
+    assert "ci-toolkit-images-0 of 2026-10-01 (run 1, 1,000 bytes): remove" in call.shown
+    assert "no release" in call.shown
+    assert fake.server.violations == []
+
+
+def test_a_name_without_artifacts_is_told(call: Call) -> None:
+    with pytest.raises(UsageError, match="of artifacts alone"):
+        call("prune", "--to", f"dir:{call.folder}", "--keep", "2", "--name", "x")
 
 
 def test_a_directory_is_published_with_checksums_and_once(call: Call) -> None:

@@ -63,6 +63,7 @@ def test_what_the_examples_include_is_there_and_takes_the_inputs() -> None:
     assert {name for name, _ in included} >= {
         "templates/verify.yml",
         "templates/report.yml",
+        "templates/release.yml",
         "workflows/gitlab/verify.yml",
     }
     assert [name for name, one in included if set(one.get("inputs", {})) - inputs_of_template(name)] == []

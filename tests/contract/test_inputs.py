@@ -15,6 +15,8 @@ from ci_toolkit.cli.action import CHILD_PIPELINE
 from ci_toolkit.cli.products import DIRECTORY as BOOTS
 from ci_toolkit.cli.results import DOTENV
 from ci_toolkit.formats.table import FORMATS
+from ci_toolkit.releasing.run import NOTES
+from ci_toolkit.releasing.state import NAME as STATE
 from ci_toolkit.runners.container import PUBLISHED_IMAGE
 from ci_toolkit.settings import OUTPUTS, SETTINGS, Setting
 
@@ -24,14 +26,15 @@ CALLED: Mapping[str, Any] = yaml.safe_load((ROOT / ".github/workflows/image.yml"
 CALLED_INPUTS: Mapping[str, Any] = CALLED[True]["workflow_call"]["inputs"]  # type: ignore[index] # YAML 1.1 reads "on" so
 TEMPLATES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     name: tuple(yaml.safe_load_all((ROOT / f"templates/{name}.yml").read_text(encoding="utf-8")))
-    for name in ("verify", "build", "report")
+    for name in ("verify", "build", "report", "release")
 }
 # What each template calls, and its inputs that are no settings.
-COMMANDS = {"verify": None, "build": "build", "report": "comment"}
+COMMANDS = {"verify": None, "build": "build", "report": "comment", "release": "release"}
 OWN = {
     "verify": ["job", "stage"],
     "build": ["job", "stage", "keep"],
     "report": ["job", "stage", "needs", "environment"],
+    "release": ["job", "stage", "environment"],
 }
 CALL = next(step for step in ACTION["runs"]["steps"] if step.get("id") == "toolkit")
 
@@ -204,6 +207,12 @@ def test_the_jobs_keep_the_reports_that_the_toolkit_writes() -> None:
             "junit": [f"{place}/report.junit.xml", f"{place}.failed/report.junit.xml"],
             "metrics": f"{place}/report.metrics.txt",
         }
+
+
+def test_the_job_that_releases_hands_on_what_it_released_and_keeps_what_was_written() -> None:
+    artifacts, place = job_of("release")["artifacts"], "$[[ inputs.output ]]"
+    assert artifacts["reports"] == {"dotenv": f"{place}/{DOTENV}"}
+    assert {f"{place}/{name}" for name in (NOTES, STATE, f"{BOOTS}/")} <= set(artifacts["paths"])
 
 
 def test_every_format_and_every_firmware_is_named_where_people_look_for_the_input() -> None:

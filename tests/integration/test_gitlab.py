@@ -224,3 +224,89 @@ def test_a_child_pipeline_has_a_job_for_each_row_of_the_matrix(gitlab_ci_local: 
     }
     (needs,) = (job["needs"] for job in listed if job["name"] == "report-image")
     assert [need["job"] for need in needs] == ["debian-x86-64", "arch-x86-64"]
+
+
+def listed_releases(gitlab_ci_local: Path, place: Path, **variables: str) -> list[str]:
+    """The jobs of a pipeline that releases; a job that its rules leave out is not listed."""
+    options = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
+    completed = subprocess.run(
+        (gitlab_ci_local, "--list-json", *options),
+        cwd=place, env=small.environ(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    found = json.loads(completed.stdout[completed.stdout.index("\n[") :])
+    return [job["name"] for job in found if job["when"] != "never"]
+
+
+RELEASING = """\
+include:
+  - local: ci/release.yml
+    inputs: { directory: images, formats: "tar.zst", keep: "3", dry-run: "true", every: "1" }
+"""
+
+
+LATER = """\
+
+later:
+  stage: deploy
+  needs: [release-image]
+  script:
+    - echo "released=$CI_TOOLKIT_RESULT_RELEASED version=$CI_TOOLKIT_RESULT_VERSION"
+"""
+
+
+def test_only_a_schedule_of_the_protected_branch_releases(gitlab_ci_local: Path, tmp_path: Path) -> None:
+    small.write(tmp_path, {".gitlab-ci.yml": RELEASING, "ci/release.yml": template("release")})
+    small.commit(tmp_path)
+    ours = {"CI_COMMIT_REF_PROTECTED": "true", "CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main"}
+    for source, jobs in (("schedule", ["release-image"]), ("web", ["release-image"]), ("push", [])):
+        assert listed_releases(gitlab_ci_local, tmp_path, CI_PIPELINE_SOURCE=source, **ours) == jobs
+    others = ({"CI_COMMIT_REF_PROTECTED": "false"}, {"CI_COMMIT_BRANCH": "patch"})
+    for other in others:
+        assert listed_releases(gitlab_ci_local, tmp_path, CI_PIPELINE_SOURCE="schedule", **(ours | other)) == []
+
+
+def test_the_template_tells_what_a_release_would_do(gitlab_ci_local: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    repository = tmp_path / "repository"
+    small.write(
+        repository,
+        {
+            ".gitignore": ".gitlab-ci-local/\n",
+            ".gitlab-ci.yml": RELEASING + LATER,
+            "ci/release.yml": template("release"),
+            "images/mkosi.conf": small.CUSTOM,
+        },
+    )
+    small.commit(repository)
+    small.write(programs, {"ci-toolkit": f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ci_toolkit "$@"\n'})
+    environ = small.environ()
+    fake = FakeGitLab()
+    with fake.server:
+        variables = {
+            "CI_PIPELINE_SOURCE": "schedule",
+            "CI_PIPELINE_CREATED_AT": "2026-11-28T04:17:00Z",
+            "CI_COMMIT_REF_PROTECTED": "true",
+            "CI_COMMIT_BRANCH": "main",
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_PROJECT_ID": "7",
+            "CI_API_V4_URL": fake.api_url,
+            "CI_JOB_TOKEN": fake_gitlab.JOB_TOKEN,
+            "GITLAB_CI": "true",
+        }
+        options = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
+        completed = subprocess.run(
+            (gitlab_ci_local, "--force-shell-executor", "--home", programs, *options),
+            cwd=repository,
+            env={**environ, "PATH": os.pathsep.join((str(programs), environ["PATH"]))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    assert completed.returncode == 0, completed.stdout
+    for told in ("version 2026.11.28", "build images twice", "convert images to tar.zst", "publish on gitlab:"):
+        assert told in completed.stdout
+    assert "released=false version=2026.11.28" in completed.stdout
+    assert fake.server.violations == []

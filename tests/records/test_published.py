@@ -8,7 +8,8 @@ import served
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.records import published
-from ci_toolkit.records.published import Base, UnsteadyError
+from ci_toolkit.records.fetching import UnsteadyError
+from ci_toolkit.records.published import Base
 
 Request = http.server.BaseHTTPRequestHandler
 
