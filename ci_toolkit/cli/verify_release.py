@@ -1,14 +1,17 @@
 """`ci-toolkit verify-release`: check a published release from the outside."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ci_toolkit.cli import deliver
 from ci_toolkit.cli.options import console_of, environ_of
+from ci_toolkit.cli.targets import trust_option
 from ci_toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from ci_toolkit.records.keyless import Identity
     from ci_toolkit.records.release import Check
 
 
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
     "--key", "given_keys", multiple=True, metavar="FILE|FINGERPRINT",
     help="A public key that may have signed SHA256SUMS; again for others.",
 )  # fmt: skip
+@click.option(
+    "--identity", metavar="ID",
+    help="Who has to have signed SHA256SUMS by Sigstore, exactly: a workflow's address with its branch, for one.",
+)  # fmt: skip
+@click.option(
+    "--issuer", metavar="URL", help="Who knows that identity, such as https://token.actions.githubusercontent.com."
+)
+@trust_option
 @click.option(
     "--quorum",
     type=click.IntRange(0, 100),
@@ -39,6 +50,9 @@ def command(
     /,
     release: str,
     given_keys: tuple[str, ...],
+    identity: str | None,
+    issuer: str | None,
+    trust_config: Path | None,
     quorum: int,
     rebuilder_keys: tuple[str, ...],
     given_verdicts: tuple[str, ...],
@@ -57,9 +71,12 @@ def command(
             f"--quorum {quorum} takes as many keys of rebuilders, there are {len(rebuilder_keys)}",
             hint="Anybody can make keys: name those that you trust with --rebuilder-key.",
         )
+    by = _identity(identity, issuer, trust_config)
     asked = releases.Asked(
         where=release,
         keys=openpgp.keys(given_keys, environ),
+        by=by,
+        trust=trust_config,
         rebuilders=openpgp.keys(rebuilder_keys, environ),
         verdicts=given_verdicts,
         quorum=quorum,
@@ -68,11 +85,26 @@ def command(
         checks = releases.check(asked, console.say)
     width, colour = deliver.screen(environ, console)
     console.result(_table(checks, width=width, colour=colour))
-    if not given_keys:
+    if not given_keys and by is None:
         console.warn(
-            "Nobody vouches for this release: SHA256SUMS comes from where the files come from.", hint="Give --key."
+            "Nobody vouches for this release: SHA256SUMS comes from where the files come from.",
+            hint="Give --key, or --identity and --issuer.",
         )
     return ExitCode.FINE if all(check.good for check in checks) else ExitCode.POLICY
+
+
+def _identity(identity: str | None, issuer: str | None, trust_config: Path | None) -> "Identity | None":
+    """Return who has to have signed by Sigstore; None where nobody has. Raises UsageError for one half of it."""
+    from ci_toolkit.records.keyless import Identity
+
+    if identity and issuer:
+        return Identity(name=identity, issuer=issuer)
+    if identity is None and issuer is None and trust_config is None:
+        return None
+    raise UsageError(
+        "a signature by Sigstore is checked by --identity and --issuer together: a name needs who knows it",
+        hint="GitHub's issuer is https://token.actions.githubusercontent.com, GitLab's the address of the instance.",
+    )
 
 
 def _table(checks: "tuple[Check, ...]", *, width: int, colour: bool) -> str:

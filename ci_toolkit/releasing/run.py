@@ -16,7 +16,9 @@ from ci_toolkit.formats import convert
 from ci_toolkit.formats.table import Format
 from ci_toolkit.publish import deliver, prune, signing
 from ci_toolkit.publish.files import Release
+from ci_toolkit.publish.signing import Keyless
 from ci_toolkit.publish.target import Target
+from ci_toolkit.records.keyless import Identity
 from ci_toolkit.records.openpgp import Key
 from ci_toolkit.releases import contents, past, plan, schedule
 from ci_toolkit.releases import version as versions
@@ -84,6 +86,7 @@ class Wanted:
     dry: bool = False
     policy: Policy = field(default_factory=Policy)
     key: Key | None = None
+    keyless: Keyless | None = None
     commit: str | None = None
     base: str = ""
 
@@ -94,6 +97,7 @@ class Wanted:
             firmware=self.firmware,
             targets=tuple(target.name for target in targets),
             signs=self.key is not None,
+            sigstore=self.keyless is not None,
         )
 
     def due(self, last: Past | None) -> Due:
@@ -109,6 +113,7 @@ class Wanted:
             call.targets,
             firmware=call.firmware,
             signs=call.signs,
+            sigstore=call.sigstore,
             prunes=not self.policy.keeps_all,
         )
 
@@ -168,7 +173,7 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
     if found.call != wanted.call(targets):
         raise UsageError(
             f"{wanted.output} holds the release {found.version} of another call",
-            hint="Go on with the same images, formats, firmware, targets and key, or remove the directory.",
+            hint="Go on with the same images, formats, firmware, targets and signatures, or remove the directory.",
         )
     return found
 
@@ -237,8 +242,7 @@ class _Release:
             case Kind.COLLECT:
                 self._collect()
             case Kind.SIGN:
-                assert self.wanted.key is not None
-                signing.signed(self._files, self.wanted.key, self.console.say)
+                self._sign(step)
             case Kind.UPLOAD:
                 deliver.upload(self._release(), self._target(step.of), self.console)
             case Kind.PUBLISH:
@@ -272,11 +276,25 @@ class _Release:
     def _collect(self) -> None:
         for name, built in self.state.builds.items():
             collect.describe(self._builds / name, built.image)
-        now = collect.collect(self.state, self._builds, self._files)
-        base = self.wanted.base.rstrip("/") or "https://…"
-        text = collect.told(now, self._before(), f"{base}/{self.state.version}", signed=self.state.call.signs)
-        (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
+        self._tell(collect.collect(self.state, self._builds, self._files), None)
         deliver.check(self._release(), self.targets)
+
+    def _sign(self, step: Step) -> None:
+        """Sign the list of checksums as STEP says; who does by Sigstore is known only then, and goes into the notes."""
+        if step.of != plan.SIGSTORE:
+            assert self.wanted.key is not None
+            signing.signed(self._files, self.wanted.key, self.console.say)
+            return
+        assert self.wanted.keyless is not None
+        _, by = signing.signed_keyless(self._files, self.wanted.keyless, self.console.say)
+        self._tell(contents.parse((self._files / contents.NAME).read_bytes()), by)
+
+    def _tell(self, now: Contents, by: Identity | None) -> None:
+        """Write the notes of the release NOW, which is signed BY somebody through Sigstore or not yet."""
+        base = self.wanted.base.rstrip("/") or "https://…"
+        where = f"{base}/{self.state.version}"
+        text = collect.told(now, self._before(), where, signed=self.state.call.signs, by=by)
+        (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
 
     def _publish(self, step: Step) -> Outcome | str:
         """Publish, unless another pipeline has released since this one began: then nobody needs a second one."""

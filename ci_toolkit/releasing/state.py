@@ -24,6 +24,7 @@ class Call:
     firmware: tuple[str, ...]
     targets: tuple[str, ...]
     signs: bool
+    sigstore: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ def _state(found: dict[str, Any]) -> State:
             firmware=tuple(call["firmware"]),
             targets=tuple(call["targets"]),
             signs=bool(call["signs"]),
+            sigstore=bool(call.get("sigstore", False)),  # of a run that did not know it yet
         ),
         version=str(found["version"]),
         day=str(found["day"]),
