@@ -76,6 +76,6 @@ def signed_keyless(directory: Path, how: Keyless, say: Callable[[str], None]) ->
 
 def _written(target: Path, text: str) -> File:
     temporary = target.with_name(f".{target.name}")
-    temporary.write_text(text, encoding="ascii")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(target)
     return files.file(target, target.name)

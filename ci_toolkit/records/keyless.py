@@ -81,7 +81,7 @@ def trusted(file: Path | None) -> "Trust":
                 return ClientTrustConfig.production()
             except Exception as error:  # the library wraps some of what its parts raise, and not all
                 raise UnreachableError(
-                    f"Sigstore's root of trust cannot be fetched: {_reason(error)}",
+                    f"Sigstore's root of trust cannot be fetched: {_reason(error)} ({type(next(_chain(error))).__name__})",
                     hint="Is the network there? A private instance is named by --trust-config.",
                 ) from error
     try:

@@ -40,8 +40,8 @@ class Check:
 class Asked:
     """What the caller wants: QUORUM verdicts of each image by different keys of `rebuilders`.
 
-    `keys` are those that may sign the release, and `by` who has to have signed it by Sigstore, the public one or that of
-    the file `trust`; `verdicts` are names of more verdicts, addresses or paths.
+    `keys` are those that may sign the release, and `by` who has to have signed it by Sigstore, the public one or that
+    of the file `trust`; `verdicts` are names of more verdicts, addresses or paths.
     """
 
     where: str

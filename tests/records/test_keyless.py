@@ -131,6 +131,8 @@ def test_a_bundle_that_is_damaged_somewhere_is_refused_or_says_the_same(bundle: 
             keyless.verify(CONTENT, bytes(damaged), US, known)
         except UnreadableError:
             refused += 1
+        else:
+            assert json.loads(damaged) == json.loads(bundle)
     assert refused > 250
 
 
@@ -203,3 +205,15 @@ def test_a_trust_configuration_that_is_none_is_told(tmp_path: Path, text: str) -
     assert "\n" not in refused.value.message
     with pytest.raises(UsageError, match="No such file"):
         keyless.trusted(tmp_path / "none")
+
+
+def test_where_there_is_no_network_the_public_instance_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with pytest.raises(UnreachableError, match="root of trust cannot be fetched") as refused:
+        keyless.trusted(None)
+    assert "--trust-config" in (refused.value.hint or "")
