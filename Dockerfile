@@ -76,7 +76,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY ci_toolkit ./ci_toolkit
 # The same path as in the final stage: a venv knows where it lies.
 RUN python3 -m venv /opt/ci-toolkit \
-    && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile . \
+    && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile '.[sigstore]' \
     && /opt/ci-toolkit/bin/pip uninstall -y -q pip \
     && /opt/ci-toolkit/bin/python -m compileall -q --invalidation-mode=unchecked-hash /opt/ci-toolkit
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from ci_toolkit.cli import keyless
 from ci_toolkit.cli.options import console_of, environ_of
-from ci_toolkit.cli.targets import keyless, opened, sigstore_options, target_option, today
+from ci_toolkit.cli.targets import opened, target_option, today
 from ci_toolkit.errors import ExitCode, UsageError
 
 
@@ -15,7 +16,7 @@ from ci_toolkit.errors import ExitCode, UsageError
 @target_option
 @click.option("--version", "version", metavar="VERSION", help="What the release is called [YYYY.MM.DD of today].")
 @click.option("--notes", type=click.Path(path_type=Path, dir_okay=False), help="A file with the notes, in Markdown.")
-@sigstore_options
+@keyless.signing_options
 @click.option("--dry-run", is_flag=True, help="Tell what would be published, and write nothing.")
 @click.pass_obj
 def command(
@@ -47,7 +48,7 @@ def command(
         raise UsageError(f"{name!r} is no version", hint=f"Shapes: {', '.join(versions.SCHEMES)}.")
     targets = opened(to, environ, console)
     key = openpgp.secret_key(environ)
-    how = keyless(sigstore, trust_config, environ, console)
+    how = keyless.signing(sigstore, trust_config, environ, console)
     with console.step("Reading"):
         found, containers = files.gather(directory)
     text = notes.read_text(encoding="utf-8", errors="replace") if notes is not None else ""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_toolkit.cli import products
+from ci_toolkit.cli import keyless, products
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
-from ci_toolkit.cli.targets import keep_options, keyless, opened, policy, sigstore_options, target_option, today
+from ci_toolkit.cli.targets import keep_options, opened, policy, target_option, today
 from ci_toolkit.console import Console
 from ci_toolkit.errors import ExitCode, ForgeError, ToolkitError, UsageError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--by", type=click.Choice(("week", "date")), default="week", help="Count ISO weeks, or days since the last [week]."
 )
 @click.option("--base", default="", metavar="URL", help="Below what address people find the version's directory.")
-@sigstore_options
+@keyless.signing_options
 @keep_options
 @click.option("--force", is_flag=True, help="Release although none is due.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and write nothing.")
@@ -94,7 +94,7 @@ def command(
         dry=dry_run,
         policy=policy(keep, keep_days, keep_labelled),
         key=openpgp.secret_key(environ),
-        keyless=keyless(sigstore, trust_config, environ, console),
+        keyless=keyless.signing(sigstore, trust_config, environ, console),
         commit=job.commit or found[0].commit,
         base=base,
     )

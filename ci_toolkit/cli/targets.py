@@ -3,19 +3,16 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ci_toolkit.console import Console
-from ci_toolkit.errors import UsageError
 from ci_toolkit.publish import targets
 from ci_toolkit.releases import version as versions
 from ci_toolkit.releases.retention import Policy
 
 if TYPE_CHECKING:
-    from ci_toolkit.publish.signing import Keyless
     from ci_toolkit.publish.target import Target
 
 # What is never shown; the signing key itself is more than a line, and no program of ours repeats it.
@@ -31,39 +28,6 @@ def target_option(function: Decorated) -> Decorated:
     """Add --to, which may be given more than once."""
     option = click.option("--to", multiple=True, required=True, metavar="TARGET", help=f"{targets.TOLD}; any number.")
     return option(function)
-
-
-def sigstore_options(function: Decorated) -> Decorated:
-    """Add the options by which Sigstore signs."""
-    for option in (
-        trust_option,
-        click.option(
-            "--sigstore", is_flag=True, help="Sign by Sigstore too, without a key: as who the job's token says."
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def trust_option(function: Decorated) -> Decorated:
-    """Add --trust-config."""
-    kind = click.Path(path_type=Path, dir_okay=False)
-    text = "A ClientTrustConfig, as JSON, of another Sigstore than the public one."
-    return click.option("--trust-config", type=kind, metavar="FILE", help=text)(function)
-
-
-def keyless(
-    sigstore: bool, trust_config: Path | None, environ: Mapping[str, str], console: Console
-) -> "Keyless | None":
-    """Return how Sigstore signs; None where it does not. Raises as signing.keyless_of does."""
-    from ci_toolkit.forges.patience import Patience
-    from ci_toolkit.publish import signing
-
-    if sigstore:
-        return signing.keyless_of(environ, trust_config, Patience(tell=console.say))
-    if trust_config is not None:
-        raise UsageError("--trust-config is of no use without --sigstore", hint="Give both, or neither.")
-    return None
 
 
 def keep_options(function: Decorated) -> Decorated:

@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_toolkit.cli import deliver
+from ci_toolkit.cli import deliver, keyless
 from ci_toolkit.cli.options import console_of, environ_of
-from ci_toolkit.cli.targets import trust_option
 from ci_toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from ci_toolkit.records.keyless import Identity
     from ci_toolkit.records.release import Check
 
 
@@ -21,14 +19,7 @@ if TYPE_CHECKING:
     "--key", "given_keys", multiple=True, metavar="FILE|FINGERPRINT",
     help="A public key that may have signed SHA256SUMS; again for others.",
 )  # fmt: skip
-@click.option(
-    "--identity", metavar="ID",
-    help="Who has to have signed SHA256SUMS by Sigstore, exactly: a workflow's address with its branch, for one.",
-)  # fmt: skip
-@click.option(
-    "--issuer", metavar="URL", help="Who knows that identity, such as https://token.actions.githubusercontent.com."
-)
-@trust_option
+@keyless.checking_options
 @click.option(
     "--quorum",
     type=click.IntRange(0, 100),
@@ -71,12 +62,11 @@ def command(
             f"--quorum {quorum} takes as many keys of rebuilders, there are {len(rebuilder_keys)}",
             hint="Anybody can make keys: name those that you trust with --rebuilder-key.",
         )
-    by = _identity(identity, issuer, trust_config)
+    expected = keyless.expected(identity, issuer, trust_config)
     asked = releases.Asked(
         where=release,
         keys=openpgp.keys(given_keys, environ),
-        by=by,
-        trust=trust_config,
+        expected=expected,
         rebuilders=openpgp.keys(rebuilder_keys, environ),
         verdicts=given_verdicts,
         quorum=quorum,
@@ -85,26 +75,12 @@ def command(
         checks = releases.check(asked, console.say)
     width, colour = deliver.screen(environ, console)
     console.result(_table(checks, width=width, colour=colour))
-    if not given_keys and by is None:
+    if not given_keys and expected is None:
         console.warn(
             "Nobody vouches for this release: SHA256SUMS comes from where the files come from.",
             hint="Give --key, or --identity and --issuer.",
         )
     return ExitCode.FINE if all(check.good for check in checks) else ExitCode.POLICY
-
-
-def _identity(identity: str | None, issuer: str | None, trust_config: Path | None) -> "Identity | None":
-    """Return who has to have signed by Sigstore; None where nobody has. Raises UsageError for one half of it."""
-    from ci_toolkit.records.keyless import Identity
-
-    if identity and issuer:
-        return Identity(name=identity, issuer=issuer)
-    if identity is None and issuer is None and trust_config is None:
-        return None
-    raise UsageError(
-        "a signature by Sigstore is checked by --identity and --issuer together: a name needs who knows it",
-        hint="GitHub's issuer is https://token.actions.githubusercontent.com, GitLab's the address of the instance.",
-    )
 
 
 def _table(checks: "tuple[Check, ...]", *, width: int, colour: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ci_toolkit.publish import files
 from ci_toolkit.publish.files import File
-from ci_toolkit.records.keyless import Identity
+from ci_toolkit.records.keyless import Expected
 
 NAME: Final = "SHA256SUMS"
 SIGNATURE: Final = f"{NAME}.asc"
@@ -37,17 +37,18 @@ def write(listed: Iterable[File], directory: Path) -> File:
     return files.file(path, NAME)
 
 
-def verify_line(image: str, base: str, *, signed: bool, by: Identity | None = None) -> str:
+def verify_line(image: str, base: str, *, signed: bool, expected: Expected | None = None) -> str:
     """Return what one types to download IMAGE from BASE, and to verify it.
 
-    SIGNED tells that a key has signed the list, BY who has by Sigstore.
+    SIGNED tells that a key has signed the list, EXPECTED who has by Sigstore.
     """
-    names = (image, NAME, *((SIGNATURE,) if signed else ()), *((BUNDLE,) if by is not None else ()))
+    names = (image, NAME, *((SIGNATURE,) if signed else ()), *((BUNDLE,) if expected is not None else ()))
     lines = [f"curl --fail --location --remote-name-all {base}/{{{','.join(names)}}}"]
     if signed:
         lines.append(f"gpg --verify {SIGNATURE} {NAME}")
-    if by is not None:
-        known = f"--cert-identity {shlex.quote(by.name)} --cert-oidc-issuer {shlex.quote(by.issuer)}"
-        lines.append(f"sigstore verify identity {known} --bundle {BUNDLE} {NAME}")
+    if expected is not None:
+        instance = "" if expected.trust is None else f"--trust-config {shlex.quote(expected.trust.name)} "
+        known = f"--cert-identity {shlex.quote(expected.by.name)} --cert-oidc-issuer {shlex.quote(expected.by.issuer)}"
+        lines.append(f"sigstore {instance}verify identity {known} --bundle {BUNDLE} {NAME}")
     lines.append(f"sha256sum --ignore-missing --check {NAME}")
     return " && ".join(lines)

@@ -70,7 +70,7 @@ def signed_keyless(directory: Path, how: Keyless, say: Callable[[str], None]) ->
     except BusyError as error:
         raise ForgeError(f"{error.message}: nothing is signed", hint=error.hint or "Run it again.") from error
     file = _written(directory / checksums.BUNDLE, made.bundle)
-    say(f"Signed by {made.by.name}, as {made.by.issuer} knows it")
+    say(f"Signed by {made.by.told}")
     return file, made.by
 
 

@@ -48,6 +48,18 @@ class Identity:
     name: str
     issuer: str
 
+    @property
+    def told(self) -> str:
+        return f"{self.name}, as {self.issuer} knows it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Who has to have signed, by the Sigstore that the file `trust` names; where that is None by the public one."""
+
+    by: Identity
+    trust: Path | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
@@ -62,7 +74,7 @@ def demand() -> None:
     if importlib.util.find_spec("sigstore") is None:
         raise HostError(
             "Sigstore's library is not installed, which signs without a key and checks such signatures",
-            hint='Run pip install "sigstore>=4", where ci-toolkit is installed.',
+            hint='Run pip install "sigstore>=4,<5", where ci-toolkit is installed.',
         )
 
 
@@ -80,8 +92,9 @@ def trusted(file: Path | None) -> "Trust":
             try:
                 return ClientTrustConfig.production()
             except Exception as error:  # the library wraps some of what its parts raise, and not all
+                first = type(next(_chain(error))).__name__
                 raise UnreachableError(
-                    f"Sigstore's root of trust cannot be fetched: {_reason(error)} ({type(next(_chain(error))).__name__})",
+                    f"Sigstore's root of trust cannot be fetched: {_reason(error)} ({first})",
                     hint="Is the network there? A private instance is named by --trust-config.",
                 ) from error
     try:

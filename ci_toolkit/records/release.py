@@ -9,7 +9,6 @@ is in the release.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from ci_toolkit.console import printable
@@ -40,14 +39,13 @@ class Check:
 class Asked:
     """What the caller wants: QUORUM verdicts of each image by different keys of `rebuilders`.
 
-    `keys` are those that may sign the release, and `by` who has to have signed it by Sigstore, the public one or that
-    of the file `trust`; `verdicts` are names of more verdicts, addresses or paths.
+    `keys` are those that may sign the release, and `expected` is who has to have signed it by Sigstore; `verdicts` are
+    names of more verdicts, addresses or paths.
     """
 
     where: str
     keys: tuple[bytes, ...] = ()
-    by: keyless.Identity | None = None
-    trust: Path | None = None
+    expected: keyless.Expected | None = None
     rebuilders: tuple[bytes, ...] = ()
     verdicts: tuple[str, ...] = ()
     quorum: int = 0
@@ -74,7 +72,7 @@ def check(asked: Asked, progress: Callable[[str], None]) -> tuple[Check, ...]:
         raise UnreadableError(f"there is no {base.name(sums.NAME)}", hint="Name the directory or address of a release.")
     listed = sums.parse(content)
     checks = [Check(what=sums.NAME, good=True, found=f"{len(listed)} files"), _signature(base, content, asked.keys)]
-    checks += _bundle(base, content, asked)
+    checks += _bundle(base, content, asked.expected)
     for name, digest in sorted(listed.items()):
         progress(printable(name))
         checks.append(_file(base, name, digest))
@@ -95,29 +93,18 @@ def _signature(base: Base, content: bytes, keys: Sequence[bytes]) -> Check:
     return Check(what=what, good=True, found=f"by {', '.join(sorted(signers))}")
 
 
-def _bundle(base: Base, content: bytes, asked: Asked) -> Iterator[Check]:
+def _bundle(base: Base, content: bytes, expected: keyless.Expected | None) -> Iterator[Check]:
     """Check who signed CONTENT by Sigstore; where nobody asked, tell that somebody has."""
     what = "signature by Sigstore"
     try:
-        bundle = base.read(sums.BUNDLE, keyless.LIMIT_BYTES)
+        if expected is not None:
+            vouching.expect(base, content, expected)
+            yield Check(what=what, good=True, found=printable(f"by {expected.by.told}"))
+        elif base.read(sums.BUNDLE, keyless.LIMIT_BYTES) is not None:
+            state = "there is one, and no --identity and --issuer to check it by"
+            yield Check(what=what, good=True, found=f"not checked: {state}")
     except UnreadableError as error:
-        yield Check(what=what, good=asked.by is None, found=error.message)
-        return
-    if asked.by is None:
-        if bundle is not None:
-            yield Check(
-                what=what, good=True, found="not checked: there is one, and no --identity and --issuer to check it by"
-            )
-        return
-    if bundle is None:
-        yield Check(what=what, good=False, found=f"there is no {base.name(sums.BUNDLE)}")
-        return
-    try:
-        keyless.verify(content, bundle, asked.by, keyless.trusted(asked.trust))
-    except UnreadableError as error:
-        yield Check(what=what, good=False, found=f"does not count: {error.message}")
-        return
-    yield Check(what=what, good=True, found=printable(f"by {asked.by.name}, as {asked.by.issuer} knows it"))
+        yield Check(what=what, good=expected is None, found=error.message)
 
 
 def _file(base: Base, name: str, digest: str) -> Check:

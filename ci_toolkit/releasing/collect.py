@@ -13,7 +13,7 @@ from ci_toolkit.publish import files as publishing
 from ci_toolkit.publish.files import Container, File, Release
 from ci_toolkit.records import reading, record
 from ci_toolkit.records import told as told_formats
-from ci_toolkit.records.keyless import Identity
+from ci_toolkit.records.keyless import Expected
 from ci_toolkit.releases import contents, notes
 from ci_toolkit.releases.contents import Contents, Image
 from ci_toolkit.releasing.state import Built, State
@@ -76,12 +76,12 @@ def release(state: State, target: Path, text: str) -> Release:
     return Release(version=state.version, files=files, containers=containers, notes=text, commit=state.commit)
 
 
-def told(now: Contents, before: Contents | None, base: str, *, signed: bool, by: Identity | None = None) -> str:
+def told(now: Contents, before: Contents | None, base: str, *, signed: bool, expected: Expected | None = None) -> str:
     """Return the notes of the release NOW after BEFORE, with the line that verifies a download from BASE.
 
-    SIGNED tells that a key has signed it, BY who has by Sigstore.
+    SIGNED tells that a key has signed it, EXPECTED who has by Sigstore.
     """
-    line = checksums.verify_line(now.images[0].file, base, signed=signed, by=by)
+    line = checksums.verify_line(now.images[0].file, base, signed=signed, expected=expected)
     return notes.render(now, before, line)
 
 

@@ -18,7 +18,7 @@ from ci_toolkit.publish import deliver, prune, signing
 from ci_toolkit.publish.files import Release
 from ci_toolkit.publish.signing import Keyless
 from ci_toolkit.publish.target import Target
-from ci_toolkit.records.keyless import Identity
+from ci_toolkit.records.keyless import Expected
 from ci_toolkit.records.openpgp import Key
 from ci_toolkit.releases import contents, past, plan, schedule
 from ci_toolkit.releases import version as versions
@@ -287,13 +287,14 @@ class _Release:
             return
         assert self.wanted.keyless is not None
         _, by = signing.signed_keyless(self._files, self.wanted.keyless, self.console.say)
-        self._tell(contents.parse((self._files / contents.NAME).read_bytes()), by)
+        now = contents.parse((self._files / contents.NAME).read_bytes())
+        self._tell(now, Expected(by=by, trust=self.wanted.keyless.trust))
 
-    def _tell(self, now: Contents, by: Identity | None) -> None:
-        """Write the notes of the release NOW, which is signed BY somebody through Sigstore or not yet."""
+    def _tell(self, now: Contents, expected: Expected | None) -> None:
+        """Write the notes of the release NOW; who is EXPECTED has signed it by Sigstore, where that is done."""
         base = self.wanted.base.rstrip("/") or "https://…"
         where = f"{base}/{self.state.version}"
-        text = collect.told(now, self._before(), where, signed=self.state.call.signs, by=by)
+        text = collect.told(now, self._before(), where, signed=self.state.call.signs, expected=expected)
         (self.wanted.output / _NOTES).write_text(text, encoding="utf-8")
 
     def _publish(self, step: Step) -> Outcome | str:
