@@ -34,7 +34,7 @@ def keyless_of(environ: Mapping[str, str], trust: Path | None, patience: Patienc
     """
     keyless.demand()
     if trust is not None:
-        keyless.trusted(trust)
+        keyless.demand_services(trust)
     return Keyless(credential=credential.find(environ), trust=trust, patience=patience)
 
 

@@ -97,11 +97,26 @@ def trusted(file: Path | None) -> "Trust":
                     f"Sigstore's root of trust cannot be fetched: {_reason(error)} ({first})",
                     hint="Is the network there? A private instance is named by --trust-config.",
                 ) from error
-    try:
+    with _of(file):
         with file.open("rb") as opened:
             content = opened.read(_TRUST_BYTES)
         found = ClientTrustConfig.from_json(content.decode("utf-8"))
-        _ = (found.trusted_root, found.signing_config)  # which are judged when they are asked for
+        _ = found.trusted_root  # which is judged when it is asked for
+        return found
+
+
+def demand_services(file: Path) -> None:
+    """Raise UsageError where FILE, a ClientTrustConfig, names no services that sign at this time; else as `trusted`."""
+    found = trusted(file)
+    with _of(file):
+        _ = found.signing_config
+
+
+@contextmanager
+def _of(file: Path) -> Iterator[None]:
+    """Turn what is wrong with the trust configuration FILE into a UsageError."""
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", hint="Name a ClientTrustConfig of Sigstore.") from error
     except Exception as error:  # of a file that says something else, each part of the library says it in its own way
@@ -109,7 +124,6 @@ def trusted(file: Path | None) -> "Trust":
             f"{file} is no trust configuration of Sigstore: {_reason(error)}",
             hint="It is JSON of the type application/vnd.dev.sigstore.clienttrustconfig.v0.1+json.",
         ) from error
-    return found
 
 
 def sign(content: bytes, token: str, trust: "Trust") -> Signed:

@@ -145,9 +145,10 @@ def test_no_bundle_and_one_that_is_none_are_told(call: Call, content: bytes | No
     "words",
     [("--identity", IDENTITY), ("--issuer", ISSUER), ("--identity", "", "--issuer", ISSUER), ("--trust-config", "x")],
 )
-def test_an_identity_is_nothing_without_who_knows_it(call: Call, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("verb", ["verify-release", "rebuild"])
+def test_an_identity_is_nothing_without_who_knows_it(call: Call, verb: str, words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="--identity and --issuer"):
-        call("verify-release", str(call.folder), *words)
+        call(verb, str(call.folder), *words)
 
 
 def test_what_has_changed_is_not_published_with_the_signature_of_what_it_was(call: Call) -> None:

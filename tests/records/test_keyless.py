@@ -214,6 +214,16 @@ def test_a_trust_configuration_that_is_none_is_told(tmp_path: Path, text: str) -
         keyless.trusted(tmp_path / "none")
 
 
+def test_what_was_signed_is_verified_when_nothing_signs_any_more(bundle: bytes, trust: Path) -> None:
+    keyless.demand_services(trust)
+    told = json.loads(trust.read_text(encoding="utf-8"))
+    told["signingConfig"]["caUrls"][0]["validFor"]["end"] = told["signingConfig"]["caUrls"][0]["validFor"]["start"]
+    trust.write_text(json.dumps(told), encoding="utf-8")
+    keyless.verify(CONTENT, bundle, US, keyless.trusted(trust))
+    with pytest.raises(UsageError, match=r"trust\.json is no trust configuration.* Fulcio"):
+        keyless.demand_services(trust)
+
+
 def test_where_there_is_no_network_the_public_instance_is_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
