@@ -74,9 +74,9 @@ RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-v
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY ci_toolkit ./ci_toolkit
-# The same path as in the final stage: a venv knows where it lies.
+# The same path as in the final stage: a venv knows where it lies. GitLab's jobs release in this image, also without a key.
 RUN python3 -m venv /opt/ci-toolkit \
-    && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile . \
+    && /opt/ci-toolkit/bin/pip install --no-cache-dir --no-compile '.[sigstore]' \
     && /opt/ci-toolkit/bin/pip uninstall -y -q pip \
     && /opt/ci-toolkit/bin/python -m compileall -q --invalidation-mode=unchecked-hash /opt/ci-toolkit
 

@@ -28,6 +28,7 @@ from ci_toolkit.records import (
     changes,
     checkout,
     digest,
+    keyless,
     published,
     reading,
     stored,
@@ -52,14 +53,16 @@ _RECORDS: Final = 20
 class Asked:
     """What the caller asks for: the record at `where`, built as `wishes` say but for what the record decides.
 
-    `sha256` is the record's digest as he knows it, `keys` are public keys; `source` is a repository to take the commit
-    from; `arguments` for mkosi take the place of the record's own where they are not None.
+    `sha256` is the record's digest as he knows it, `keys` are public keys, `expected` is who has signed by Sigstore;
+    `source` is a repository to take the commit from; `arguments` for mkosi take the place of the record's own where
+    they are not None.
     """
 
     where: str
     wishes: Wishes
     sha256: str | None = None
     keys: tuple[bytes, ...] = ()
+    expected: keyless.Expected | None = None
     source: str | None = None
     arguments: tuple[str, ...] | None = None
 
@@ -80,7 +83,7 @@ def rebuild(asked: Asked, environ: Mapping[str, str], console: Console) -> Rebui
     """
     with console.step("Record"):
         base, name, content = _fetch_record(asked.where, published.patient(console.say))
-        vouched = vouching.vouch(base, name, content, asked.sha256, asked.keys)
+        vouched = vouching.vouch(base, name, content, asked.sha256, asked.keys, asked.expected)
         (console.say if vouched.by_anybody else console.warn)(f"The record is {vouched.sentence}")
         record = stored.parse(content)
         arguments = accepted.arguments(record, asked.arguments)

@@ -235,6 +235,21 @@ SETTINGS: Final = (
         commands=("release",),
     ),
     Setting(
+        name="advisories",
+        default="",
+        metavar="LIST",
+        help="Files or addresses of what a security tracker hands out, joined by commas, such as "
+        "https://security.archlinux.org/all.json; the notes then name the fixes; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
+        name="sigstore",
+        default="false",
+        choices=("true", "false"),
+        help="Sign SHA256SUMS by Sigstore, without a key, as the job; a public log names it; only of command release.",
+        commands=("release",),
+    ),
+    Setting(
         name="issue",
         default="true",
         choices=("true", "false"),

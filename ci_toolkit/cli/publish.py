@@ -1,9 +1,11 @@
 """`ci-toolkit publish`: the files of a directory, with checksums and a signature, as a release."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from ci_toolkit.cli import keyless
 from ci_toolkit.cli.options import console_of, environ_of
 from ci_toolkit.cli.targets import opened, target_option, today
 from ci_toolkit.errors import ExitCode, UsageError
@@ -14,6 +16,7 @@ from ci_toolkit.errors import ExitCode, UsageError
 @target_option
 @click.option("--version", "version", metavar="VERSION", help="What the release is called [YYYY.MM.DD of today].")
 @click.option("--notes", type=click.Path(path_type=Path, dir_okay=False), help="A file with the notes, in Markdown.")
+@keyless.signing_options
 @click.option("--dry-run", is_flag=True, help="Tell what would be published, and write nothing.")
 @click.pass_obj
 def command(
@@ -23,12 +26,15 @@ def command(
     to: tuple[str, ...],
     version: str | None,
     notes: Path | None,
+    sigstore: bool,
+    trust_config: Path | None,
     dry_run: bool,
 ) -> int:
     """Publish the files of DIRECTORY: all that is missing is uploaded, unseen, to every target, and then shown.
 
-    SHA256SUMS is written into DIRECTORY, and SHA256SUMS.asc where CI_TOOLKIT_SIGNING_KEY holds a key. What is there
-    already, with the same digest, is not uploaded again, so that the same call goes on with what broke off.
+    SHA256SUMS is written into DIRECTORY, SHA256SUMS.asc where CI_TOOLKIT_SIGNING_KEY holds a key, and with --sigstore
+    SHA256SUMS.sigstore.json. What is there already, with the same digest, is not uploaded again, so that the same call
+    goes on with what broke off.
     """
     from ci_toolkit.ci.detect import detect
     from ci_toolkit.publish import checksums, deliver, files, signing
@@ -42,6 +48,7 @@ def command(
         raise UsageError(f"{name!r} is no version", hint=f"Shapes: {', '.join(versions.SCHEMES)}.")
     targets = opened(to, environ, console)
     key = openpgp.secret_key(environ)
+    how = keyless.signing(sigstore, trust_config, environ, console)
     with console.step("Reading"):
         found, containers = files.gather(directory)
     text = notes.read_text(encoding="utf-8", errors="replace") if notes is not None else ""
@@ -52,8 +59,12 @@ def command(
         console.result("\n".join(f"{name}: {len(found)} files, {size}, to {target.name}" for target in targets))
         return ExitCode.FINE
     release = release.adding(checksums.write(found, directory))
+    # Signatures of an older list have gone with it.
+    release = replace(release, files=tuple(one for one in release.files if one.path.is_file()))
     if key is not None:
         release = release.adding(signing.signed(directory, key, console.say))
+    if how is not None:
+        release = release.adding(signing.signed_keyless(directory, how, console.say)[0])
     for target in targets:
         with console.step(f"Upload to {target.name}"):
             deliver.upload(release, target, console)

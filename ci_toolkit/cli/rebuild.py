@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ci_toolkit.cli import deliver
+from ci_toolkit.cli import deliver, keyless
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 from ci_toolkit.errors import ExitCode
 
@@ -18,6 +18,7 @@ _OUTPUT = "rebuild"
     "--key", "given_keys", multiple=True, metavar="FILE|FINGERPRINT",
     help="The public key that has to have signed the record or the SHA256SUMS beside it; again for others.",
 )  # fmt: skip
+@keyless.checking_options
 @click.option("--source", metavar="DIR|URL", help="Take the commit from this repository, not from the record's.")
 @from_settings("runner", "cache", "time-limit", "log")
 @click.option("--output", metavar="DIR", help=f"Where the image, its record and the verdict go. [{_OUTPUT}]")
@@ -28,6 +29,9 @@ def command(
     record: str,
     sha256: str | None,
     given_keys: tuple[str, ...],
+    identity: str | None,
+    issuer: str | None,
+    trust_config: Path | None,
     source: str | None,
     mkosi_arguments: tuple[str, ...],
     **given: str | None,
@@ -55,6 +59,7 @@ def command(
         wishes=wishes(Path(), {**given, "output": given.get("output") or _OUTPUT, "profile": None}, (), own),
         sha256=sha256,
         keys=openpgp.keys(given_keys, environ),
+        expected=keyless.expected(identity, issuer, trust_config),
         source=source,
         arguments=mkosi_arguments or None,
     )

@@ -10,7 +10,7 @@ import click
 
 from ci_toolkit import settings
 from ci_toolkit.ci.job import Job, Provider
-from ci_toolkit.cli import products
+from ci_toolkit.cli import keyless, products
 from ci_toolkit.cli.options import Building, console_of, environ_of, from_settings, wishes
 from ci_toolkit.cli.targets import keep_options, opened, policy, target_option, today
 from ci_toolkit.console import Console, printable
@@ -40,6 +40,8 @@ class Asked:
     base: str = ""
     resume: bool = False
     advisories: tuple[str, ...] = ()
+    sigstore: bool = False
+    trust_config: Path | None = None
     mkosi_arguments: tuple[str, ...] = ()
     given: Mapping[str, str | None]
 
@@ -59,6 +61,7 @@ class Asked:
     metavar="FILE|URL",
     help="What Arch's or Debian's security tracker hands out, for the security fixes in the notes; any number.",
 )
+@keyless.signing_options
 @keep_options
 @click.option("--force", is_flag=True, help="Release although none is due.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and write nothing.")
@@ -78,6 +81,8 @@ def command(
     by: str,
     base: str,
     advisories: tuple[str, ...],
+    sigstore: bool,
+    trust_config: Path | None,
     keep: int | None,
     keep_days: int | None,
     keep_labelled: bool,
@@ -107,6 +112,8 @@ def command(
         base=base,
         resume=resume,
         advisories=advisories,
+        sigstore=sigstore,
+        trust_config=trust_config,
         mkosi_arguments=mkosi_arguments,
         given=given,
     )
@@ -129,6 +136,8 @@ def of_inputs(job: Job, environ: Mapping[str, str]) -> Asked:
         force=settings.value("force", environ) == "true",
         dry=settings.value("dry-run", environ) == "true",
         issue=settings.value("issue", environ) == "true",
+        advisories=_listed("advisories", environ),
+        sigstore=settings.value("sigstore", environ) == "true",
         given={},
     )
 
@@ -189,6 +198,7 @@ def make(
         dry=asked.dry,
         policy=asked.policy,
         key=openpgp.secret_key(environ),
+        keyless=keyless.signing(asked.sigstore, asked.trust_config, environ, console),
         commit=job.commit or found[0].commit,
         base=asked.base,
         advisories=_places(asked.advisories, console),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What is never shown; the signing key itself is more than a line, and no program of ours repeats it.
 _SECRETS: Final = (
     *("GITHUB_TOKEN", "GITLAB_TOKEN", "CI_JOB_TOKEN", "CI_TOOLKIT_REGISTRY_PASSWORD", "CI_REGISTRY_PASSWORD"),
-    "CI_TOOLKIT_SIGNING_PASSPHRASE",
+    *("CI_TOOLKIT_SIGNING_PASSPHRASE", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
 )
 
 Decorated = Callable[..., Any]

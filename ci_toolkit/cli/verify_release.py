@@ -1,10 +1,11 @@
 """`ci-toolkit verify-release`: check a published release from the outside."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ci_toolkit.cli import deliver
+from ci_toolkit.cli import deliver, keyless
 from ci_toolkit.cli.options import console_of, environ_of
 from ci_toolkit.errors import ExitCode, UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     "--key", "given_keys", multiple=True, metavar="FILE|FINGERPRINT",
     help="A public key that may have signed SHA256SUMS; again for others.",
 )  # fmt: skip
+@keyless.checking_options
 @click.option(
     "--quorum",
     type=click.IntRange(0, 100),
@@ -39,6 +41,9 @@ def command(
     /,
     release: str,
     given_keys: tuple[str, ...],
+    identity: str | None,
+    issuer: str | None,
+    trust_config: Path | None,
     quorum: int,
     rebuilder_keys: tuple[str, ...],
     given_verdicts: tuple[str, ...],
@@ -57,9 +62,11 @@ def command(
             f"--quorum {quorum} takes as many keys of rebuilders, there are {len(rebuilder_keys)}",
             hint="Anybody can make keys: name those that you trust with --rebuilder-key.",
         )
+    expected = keyless.expected(identity, issuer, trust_config)
     asked = releases.Asked(
         where=release,
         keys=openpgp.keys(given_keys, environ),
+        expected=expected,
         rebuilders=openpgp.keys(rebuilder_keys, environ),
         verdicts=given_verdicts,
         quorum=quorum,
@@ -69,9 +76,10 @@ def command(
         checks = releases.check(asked, console.say)
     width, colour = deliver.screen(environ, console)
     console.result(_table(checks, width=width, colour=colour))
-    if not given_keys:
+    if not given_keys and expected is None:
         console.warn(
-            "Nobody vouches for this release: SHA256SUMS comes from where the files come from.", hint="Give --key."
+            "Nobody vouches for this release: SHA256SUMS comes from where the files come from.",
+            hint="Give --key, or --identity and --issuer.",
         )
     return ExitCode.FINE if all(check.good for check in checks) else ExitCode.POLICY
 

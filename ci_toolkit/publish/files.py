@@ -76,8 +76,8 @@ class Release:
 
     @property
     def essential(self) -> tuple[File, ...]:
-        """The files without the signature, of which two that were made at different times are both good."""
-        return tuple(file for file in self.files if not file.name.endswith(".asc"))
+        """The files without the signatures, of which two that were made at different times are both good."""
+        return tuple(file for file in self.files if not file.name.endswith((".asc", ".sigstore.json")))
 
     def adding(self, *files: File) -> "Release":
         """Return the release with FILES, in the place of those of the same names."""

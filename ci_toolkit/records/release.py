@@ -14,7 +14,7 @@ from typing import Final
 from ci_toolkit.console import printable
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.forges.patience import Patience
-from ci_toolkit.records import addresses, openpgp, published, stored, sums, vouching
+from ci_toolkit.records import addresses, keyless, openpgp, published, stored, sums, vouching
 from ci_toolkit.records import verdict as verdicts
 from ci_toolkit.records.published import Base
 from ci_toolkit.records.record import NAME, Record, beside, is_record
@@ -40,11 +40,13 @@ class Check:
 class Asked:
     """What the caller wants: QUORUM verdicts of each image by different keys of `rebuilders`.
 
-    `keys` are those that may sign the release; `verdicts` are names of more verdicts, addresses or paths.
+    `keys` are those that may sign the release, and `expected` is who has to have signed it by Sigstore; `verdicts` are
+    names of more verdicts, addresses or paths.
     """
 
     where: str
     keys: tuple[bytes, ...] = ()
+    expected: keyless.Expected | None = None
     rebuilders: tuple[bytes, ...] = ()
     verdicts: tuple[str, ...] = ()
     quorum: int = 0
@@ -64,7 +66,7 @@ class _Found:
 def check(asked: Asked, progress: Callable[[str], None]) -> tuple[Check, ...]:
     """Look at the release, and return what was found, in the order of the table; PROGRESS hears each file's name.
 
-    Raises UnreadableError where there is no release.
+    Raises UnreadableError where there is no release, and as keyless.trusted does.
     """
     base = published.directory(asked.where, asked.patience)
     content = base.read(sums.NAME, sums.LIMIT_BYTES)
@@ -72,6 +74,7 @@ def check(asked: Asked, progress: Callable[[str], None]) -> tuple[Check, ...]:
         raise UnreadableError(f"there is no {base.name(sums.NAME)}", hint="Name the directory or address of a release.")
     listed = sums.parse(content)
     checks = [Check(what=sums.NAME, good=True, found=f"{len(listed)} files"), _signature(base, content, asked.keys)]
+    checks += _bundle(base, content, asked.expected)
     for name, digest in sorted(listed.items()):
         progress(printable(name))
         checks.append(_file(base, name, digest))
@@ -90,6 +93,20 @@ def _signature(base: Base, content: bytes, keys: Sequence[bytes]) -> Check:
     except UnreadableError as error:
         return Check(what=what, good=False, found=error.message)
     return Check(what=what, good=True, found=f"by {', '.join(sorted(signers))}")
+
+
+def _bundle(base: Base, content: bytes, expected: keyless.Expected | None) -> Iterator[Check]:
+    """Check who signed CONTENT by Sigstore; where nobody asked, tell that somebody has."""
+    what = "signature by Sigstore"
+    try:
+        if expected is not None:
+            vouching.expect(base, content, expected)
+            yield Check(what=what, good=True, found=printable(f"by {expected.by.told}"))
+        elif base.read(sums.BUNDLE, keyless.LIMIT_BYTES) is not None:
+            state = "there is one, and no --identity and --issuer to check it by"
+            yield Check(what=what, good=True, found=f"not checked: {state}")
+    except UnreadableError as error:
+        yield Check(what=what, good=expected is None, found=error.message)
 
 
 def _file(base: Base, name: str, digest: str) -> Check:

@@ -11,6 +11,7 @@ from ci_toolkit.errors import UnreadableError
 NAME: Final = "SHA256SUMS"
 # What a detached signature of a file is called after it: armoured, or not.
 SIGNATURES: Final = (".asc", ".sig")
+BUNDLE: Final = f"{NAME}.sigstore.json"
 LIMIT_BYTES: Final = 4 << 20
 _LIMIT_FILES: Final = 10_000
 

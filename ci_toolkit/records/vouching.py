@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_toolkit.errors import UnreadableError
-from ci_toolkit.records import openpgp, sums
+from ci_toolkit.records import keyless, openpgp, sums
 from ci_toolkit.records.published import Base
 
 _SIGNATURE_BYTES: Final = 1 << 20
@@ -20,10 +20,18 @@ class Vouched:
     by_anybody: bool
 
 
-def vouch(base: Base, name: str, content: bytes, known: str | None, keys: Sequence[bytes]) -> Vouched:
+def vouch(
+    base: Base,
+    name: str,
+    content: bytes,
+    known: str | None,
+    keys: Sequence[bytes],
+    expected: keyless.Expected | None = None,
+) -> Vouched:
     """Tell who vouches for CONTENT, the file NAME of BASE; KNOWN is the SHA-256 that the caller gave.
 
-    Raises UnreadableError where it is another one, and where KEYS were given and none of them has signed.
+    Raises UnreadableError where it is another one, where KEYS were given and none of them has signed, and where
+    somebody is EXPECTED to have signed by Sigstore and has not.
     """
     digest = hashlib.sha256(content).hexdigest()
     if known is not None and digest != known:
@@ -31,17 +39,39 @@ def vouch(base: Base, name: str, content: bytes, known: str | None, keys: Sequen
     listed = base.read(sums.NAME, sums.LIMIT_BYTES)
     if listed is not None and sums.parse(listed).get(name, digest) != digest:
         raise UnreadableError(f"{base.name(name)} is not the file that {sums.NAME} lists", hint="Is it still uploaded?")
+    in_sums = listed is not None and name in sums.parse(listed)
+    if expected is not None:
+        if listed is None or not in_sums:
+            raise UnreadableError(f"{base.name(name)} is in no {sums.NAME}, which is what Sigstore signs")
+        expect(base, listed, expected)
     if keys:
-        in_sums = listed is not None and name in sums.parse(listed)
         signed_name, signed = (sums.NAME, listed) if in_sums and listed is not None else (name, content)
         signers = signers_of(base, signed_name, signed, keys)
         through = f"in {sums.NAME}, which is " if in_sums else ""
         return Vouched(sentence=f"{through}signed by {', '.join(sorted(signers))}", by_anybody=True)
+    if expected is not None:
+        return Vouched(sentence=f"in {sums.NAME}, which is signed by {expected.by.told}", by_anybody=True)
     if known is not None:
         return Vouched(sentence="the one whose SHA-256 was given", by_anybody=True)
-    if listed is not None and name in sums.parse(listed):
-        return Vouched(sentence=f"in {sums.NAME} beside it, whose signature no --key was given for", by_anybody=False)
-    return Vouched(sentence="vouched for by nobody: give --sha256 or --key", by_anybody=False)
+    if in_sums:
+        sentence = f"in {sums.NAME} beside it, whose signature neither --key nor --identity was given for"
+        return Vouched(sentence=sentence, by_anybody=False)
+    return Vouched(sentence="vouched for by nobody: give --sha256, --key or --identity", by_anybody=False)
+
+
+def expect(base: Base, content: bytes, expected: keyless.Expected) -> None:
+    """See that who is EXPECTED has signed CONTENT, the list of BASE, by Sigstore.
+
+    Raises UnreadableError where not, and as keyless.trusted does.
+    """
+    bundle = base.read(sums.BUNDLE, keyless.LIMIT_BYTES)
+    if bundle is None:
+        raise UnreadableError(f"there is no {base.name(sums.BUNDLE)}", hint="Do without --identity, and trust it.")
+    trust = keyless.trusted(expected.trust)
+    try:
+        keyless.verify(content, bundle, expected.by, trust)
+    except UnreadableError as error:
+        raise UnreadableError(f"the signature of {base.name(sums.NAME)} does not count: {error.message}") from error
 
 
 def signers_of(base: Base, name: str, content: bytes, keys: Sequence[bytes]) -> frozenset[str]:

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# What a step that signs is of, where no key does it.
+SIGSTORE: Final = "sigstore"
 
 
 class Kind(StrEnum):
@@ -21,7 +25,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step, of an image or a target, or of the release (`of` is empty)."""
+    """One step, of an image or a target, by a kind of signature, or of the release (`of` is empty)."""
 
     kind: Kind
     of: str = ""
@@ -40,6 +44,7 @@ def steps(
     firmware: Sequence[str] = (),
     advises: bool = False,
     signs: bool,
+    sigstore: bool,
     prunes: bool,
 ) -> tuple[Step, ...]:
     """Return the steps of a release of IMAGES, converted to FORMATS, started with each of FIRMWARE, to TARGETS.
@@ -51,6 +56,7 @@ def steps(
     started = [Step(kind=Kind.BOOT, of=one, told=f"start {one} with {', '.join(firmware)}") for one in images]
     advised = [Step(kind=Kind.ADVISORIES, told="look up which security fixes the upgraded packages bring")]
     signed = [Step(kind=Kind.SIGN, told="sign SHA256SUMS")]
+    witnessed = [Step(kind=Kind.SIGN, of=SIGSTORE, told="sign SHA256SUMS by Sigstore, without a key")]
     uploaded = [Step(kind=Kind.UPLOAD, of=one, told=f"upload to {one}, where nobody sees it yet") for one in targets]
     published = [Step(kind=Kind.PUBLISH, of=one, told=f"publish on {one}") for one in targets]
     pruned = [Step(kind=Kind.PRUNE, of=one, told=f"remove what is not kept from {one}") for one in targets]
@@ -61,6 +67,7 @@ def steps(
         *(advised if advises else ()),
         Step(kind=Kind.COLLECT, told="collect the files, write release.json, the notes and SHA256SUMS"),
         *(signed if signs else ()),
+        *(witnessed if sigstore else ()),
         *uploaded,
         *published,
         *(pruned if prunes else ()),

@@ -13,6 +13,7 @@ from ci_toolkit.publish.files import Blob, Container, File, Release
 from ci_toolkit.publish.target import Target
 from ci_toolkit.releases import contents
 from ci_toolkit.releases.contents import Contents
+from ci_toolkit.releasing import collect
 from ci_toolkit.releasing.state import Call
 
 # A file that came so near to the limit may be beyond it this time: packages grow.
@@ -122,17 +123,21 @@ def _advice(memories: Sequence[Memory], targets: Sequence[Target]) -> str:
 
 
 def _written(image: str, of: Format) -> Iterator[str]:
-    """Yield what is surely published of a format as files; an OCI layout goes to registries alone."""
+    """Yield what is surely published of a format as files."""
     if not of.directory:
         yield f"{image}{of.suffix}"
+    elif of.name == "oci":
+        yield f"{image}{collect.ARCHIVE}"
     elif of.name == "netboot":
         yield f"{image}{of.suffix}/boot.ipxe"
 
 
 def _format(name: str) -> Format | None:
     """Return the format of the file NAME, by the longest suffix that fits."""
-    found = [one for one in FORMATS if not one.directory and name.endswith(one.suffix)]
-    return max(found, key=lambda one: len(one.suffix), default=None)
+    suffixes = {one.suffix: one for one in FORMATS if not one.directory}
+    suffixes[collect.ARCHIVE] = next(one for one in FORMATS if one.name == "oci")
+    found = [suffix for suffix in suffixes if name.endswith(suffix)]
+    return suffixes[max(found, key=len)] if found else None
 
 
 def _nothing(name: str) -> File:

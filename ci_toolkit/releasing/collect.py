@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from ci_toolkit.errors import UnreadableError, UsageError
 from ci_toolkit.formats import tar
@@ -14,11 +15,14 @@ from ci_toolkit.publish import files as publishing
 from ci_toolkit.publish.files import Container, File, Release
 from ci_toolkit.records import reading, record
 from ci_toolkit.records import told as told_formats
+from ci_toolkit.records.keyless import Expected
 from ci_toolkit.releases import contents, notes
 from ci_toolkit.releases.advisories.security import Security
 from ci_toolkit.releases.contents import Contents, Image
 from ci_toolkit.releasing.state import Built, State
 
+# What the archive of a container image ends with.
+ARCHIVE: Final = ".oci.tar"
 # What lies beside an image and is for those who built it, and the lists that SHA256SUMS makes superfluous.
 _LEFT_OUT = (".log", ".sha256", "ci-toolkit.env")
 
@@ -78,12 +82,21 @@ def release(state: State, target: Path, text: str) -> Release:
     return Release(version=state.version, files=files, containers=containers, notes=text, commit=state.commit)
 
 
-def told(now: Contents, before: Contents | None, base: str, security: Security | None, *, signed: bool) -> str:
+def told(
+    now: Contents,
+    before: Contents | None,
+    base: str,
+    security: Security | None,
+    *,
+    signed: bool,
+    expected: Expected | None = None,
+) -> str:
     """Return the notes of the release NOW after BEFORE, with the line that verifies a download from BASE.
 
-    SECURITY is what the advisories say, None where nobody asked.
+    SECURITY is what the advisories say, None where nobody asked; SIGNED tells that a key has signed it, EXPECTED who
+    has by Sigstore.
     """
-    line = checksums.verify_line(now.images[0].file, base, signed=signed)
+    line = checksums.verify_line(now.images[0].file, base, signed=signed, expected=expected)
     return notes.render(now, before, line, security)
 
 
@@ -149,7 +162,7 @@ def _contents(
 
 
 def _archive(container: Container) -> str:
-    return f"{container.layout.name.removesuffix('.oci')}.oci.tar"
+    return f"{container.layout.name.removesuffix('.oci')}{ARCHIVE}"
 
 
 def _pack(container: Container, target: Path) -> None:

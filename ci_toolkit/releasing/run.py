@@ -16,7 +16,9 @@ from ci_toolkit.formats import convert
 from ci_toolkit.formats.table import Format
 from ci_toolkit.publish import deliver, prune, signing
 from ci_toolkit.publish.files import Release
+from ci_toolkit.publish.signing import Keyless
 from ci_toolkit.publish.target import Target
+from ci_toolkit.records.keyless import Expected
 from ci_toolkit.records.openpgp import Key
 from ci_toolkit.releases import contents, past, plan, schedule
 from ci_toolkit.releases import version as versions
@@ -95,6 +97,7 @@ class Wanted:
     dry: bool = False
     policy: Policy = field(default_factory=Policy)
     key: Key | None = None
+    keyless: Keyless | None = None
     commit: str | None = None
     base: str = ""
     advisories: tuple[str, ...] = ()
@@ -107,6 +110,7 @@ class Wanted:
             targets=tuple(target.name for target in targets),
             signs=self.key is not None,
             advises=bool(self.advisories),
+            sigstore=self.keyless is not None,
         )
 
     def due(self, last: Past | None) -> Due:
@@ -123,6 +127,7 @@ class Wanted:
             firmware=call.firmware,
             advises=call.advises,
             signs=call.signs,
+            sigstore=call.sigstore,
             prunes=not self.policy.keeps_all,
         )
 
@@ -213,8 +218,8 @@ def _resumed(wanted: Wanted, targets: Sequence[Target]) -> State | None:
     if found.call != wanted.call(targets):
         raise UsageError(
             f"{wanted.output} holds the release {found.version} of another call",
-            hint="Go on with the same images, formats, firmware, targets and key, and with advisories where they were"
-            " asked for, or remove the directory.",
+            hint="Go on with the same images, formats, firmware, targets and signatures, and with advisories where they"
+            " were asked for, or remove the directory.",
         )
     return found
 
@@ -291,8 +296,7 @@ class _Release:
             case Kind.COLLECT:
                 self._collect()
             case Kind.SIGN:
-                assert self.wanted.key is not None
-                signing.signed(self._files, self.wanted.key, self.console.say)
+                self._sign(step)
             case Kind.UPLOAD:
                 deliver.upload(self._release(), self._target(step.of), self.console)
             case Kind.PUBLISH:
@@ -352,13 +356,28 @@ class _Release:
     def _collect(self) -> None:
         for name, built in self.state.builds.items():
             collect.describe(self._builds / name, built.image)
-        now = collect.collect(self.state, self._builds, self._files)
-        base = self.wanted.base.rstrip("/") or "https://…"
-        address = f"{base}/{self.state.version}"
-        before = _held(self.targets, self.state.version, self.console)  # which is for the notes alone
-        text = collect.told(now, before, address, self.state.security, signed=self.state.call.signs)
-        (self.wanted.output / NOTES).write_text(text, encoding="utf-8")
+        self._tell(collect.collect(self.state, self._builds, self._files), None)
         deliver.check(self._release(), self.targets)
+
+    def _sign(self, step: Step) -> None:
+        """Sign the list of checksums as STEP says; who does by Sigstore is known only then, and goes into the notes."""
+        if step.of != plan.SIGSTORE:
+            assert self.wanted.key is not None
+            signing.signed(self._files, self.wanted.key, self.console.say)
+            return
+        assert self.wanted.keyless is not None
+        _, by = signing.signed_keyless(self._files, self.wanted.keyless, self.console.say)
+        now = contents.parse((self._files / contents.NAME).read_bytes())
+        self._tell(now, Expected(by=by, trust=self.wanted.keyless.trust))
+
+    def _tell(self, now: Contents, expected: Expected | None) -> None:
+        """Write the notes of the release NOW; who is EXPECTED has signed it by Sigstore, where that is done."""
+        base = self.wanted.base.rstrip("/") or "https://…"
+        where = f"{base}/{self.state.version}"
+        before = _held(self.targets, self.state.version, self.console)  # which is for the notes alone
+        signed = self.state.call.signs
+        text = collect.told(now, before, where, self.state.security, signed=signed, expected=expected)
+        (self.wanted.output / NOTES).write_text(text, encoding="utf-8")
 
     def _publish(self, step: Step) -> Outcome | str:
         """Publish, unless another pipeline has released since this one began: then nobody needs a second one."""

@@ -29,6 +29,7 @@ class Call:
     targets: tuple[str, ...]
     signs: bool
     advises: bool = False
+    sigstore: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ def _state(found: dict[str, Any]) -> State:
             targets=tuple(call["targets"]),
             signs=bool(call["signs"]),
             advises=bool(call.get("advises", False)),
+            sigstore=bool(call.get("sigstore", False)),  # of a run that did not know it yet
         ),
         version=str(found["version"]),
         day=str(found["day"]),

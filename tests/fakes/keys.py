@@ -65,4 +65,4 @@ def made(*names: str) -> Iterator[Keys]:
         yield keys
     finally:
         subprocess.run(("gpgconf", "--homedir", home, "--kill", "all"), check=False, capture_output=True)
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)  # the agent removes its sockets at the same time

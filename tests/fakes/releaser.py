@@ -4,10 +4,11 @@
 
 makes one release for each place at which it can be killed: a request, before and after it, and a file that gets its
 name. Each is of a day of its own, is killed at that place, goes on, and is made once more without disturbance, into
-PLACE/reference. What is printed are the versions, as JSON.
+PLACE/reference. What is printed are the versions, as JSON. With a file "trust" Sigstore signs each.
 """
 
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from ci_toolkit.console import Console
 from ci_toolkit.forges.patience import Patience
 from ci_toolkit.mkosi.build import Artefact, Build
 from ci_toolkit.mkosi.manifest import Package
-from ci_toolkit.publish import targets
+from ci_toolkit.publish import signing, targets
 from ci_toolkit.publish.target import Target
 from ci_toolkit.releasing import run
 from ci_toolkit.releasing.run import Outcome, Wanted
@@ -138,12 +139,24 @@ def _killed_at(number: int, work: Callable[[], object]) -> Callable[[], object]:
 def main(place: Path, call: dict[str, Any]) -> list[str]:
     """Make releases until one is made to its end without being killed."""
     patience = Patience(sleep=lambda _: None, spread=lambda: 0.0)
+    keyless = None
+    if "trust" in call:
+        importlib.import_module("sigstore.sign")  # once, and not in each child
+        keyless = signing.keyless_of(call["environ"], Path(call["trust"]), patience)
     versions: list[str] = []
     for number in range(1, _LIMIT, call["stride"]):
         day = FIRST + timedelta(days=14 * number)
 
         def make(to: str, name: str, day: date = day, *, resume: bool = False) -> Outcome:
-            wanted = Wanted(images=("cloud",), formats=(), output=place / name, day=day, resume=resume, force=True)
+            wanted = Wanted(
+                images=("cloud",),
+                formats=(),
+                output=place / name,
+                day=day,
+                resume=resume,
+                force=True,
+                keyless=keyless,
+            )
             return release(wanted, [targets.find(to, call["environ"], patience)])
 
         ended = in_child(_killed_at(number, lambda: make(call["target"], "output")))

@@ -5,7 +5,7 @@ from shelves import DAYS, Make, Shelf
 from waits import Waits
 
 from ci_toolkit.errors import ForgeError, UsageError
-from ci_toolkit.publish import targets
+from ci_toolkit.publish import checksums, files, targets
 from ci_toolkit.publish.files import Release
 from ci_toolkit.publish.target import Target
 from ci_toolkit.publish.wire import no_progress
@@ -72,6 +72,32 @@ def test_the_newest_is_found_and_one_in_the_middle_removed(shelf: Shelf, make: M
     assert versions(shelf) == {DAYS[0], DAYS[2]}
     assert DAYS[1] not in shelf.published()
     shelf.target.remove(next(past for past in found if past.version == DAYS[1]))
+
+
+def signed(release: Release, word: str) -> Release:
+    """Return RELEASE with signatures of its list, which are others each time that they are made."""
+    (place,) = {one.path.parent for one in release.files if one.name == checksums.NAME}
+    for name in checksums.SIGNATURES:
+        (place / name).write_text(f"{name} {word}", encoding="utf-8")
+    return release.adding(*(files.file(place / name, name) for name in checksums.SIGNATURES))
+
+
+def test_what_is_published_has_the_last_signatures_and_keeps_them(shelf: Shelf, make: Make) -> None:
+    release = make()
+    upload(shelf.target, signed(release, "first"))
+    last = signed(release, "last")
+    sent = upload(shelf.target, last)
+    shelf.target.publish(last)
+    before = shelf.published()
+    found = before[release.version]
+    if isinstance(found, dict):  # a registry has container images alone
+        assert sorted(sent) == sorted(checksums.SIGNATURES)
+        for name in checksums.SIGNATURES:
+            assert found[name] == f"{name} last".encode()
+    again = signed(release, "made once more")
+    assert upload(shelf.target, again) == []
+    shelf.target.publish(again)
+    assert shelf.published() == before
 
 
 @pytest.mark.parametrize(

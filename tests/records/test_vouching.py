@@ -1,11 +1,14 @@
 import hashlib
 from pathlib import Path
 
+import fake_sigstore
 import pytest
+from fake_sigstore import IDENTITY, ISSUER
 from keys import Keys
 
 from ci_toolkit.errors import UnreadableError
-from ci_toolkit.records import published, vouching
+from ci_toolkit.records import keyless, published, vouching
+from ci_toolkit.records.keyless import Expected, Identity
 
 pytestmark = pytest.mark.slow
 
@@ -68,3 +71,31 @@ def test_a_signed_list_without_the_record_vouches_for_nothing(ring: Keys, tmp_pa
     (tmp_path / "SHA256SUMS.asc").write_bytes(ring.sign("release", other))
     with pytest.raises(UnreadableError, match="no signature"):
         vouch(tmp_path, None, ring.public("release"))
+
+
+def test_who_signed_by_sigstore_vouches_for_the_list_and_so_for_the_record(ring: Keys, tmp_path: Path) -> None:
+    with fake_sigstore.opened() as fake:
+        trust = tmp_path / "trust.json"
+        trust.write_text(fake.trust(), encoding="utf-8")
+        bundle = keyless.sign(SUMS, fake.token(), keyless.trusted(trust)).bundle
+    place = tmp_path / "release"
+    place.mkdir()
+
+    def vouch_by(name: str, *keys: bytes) -> vouching.Vouched:
+        expected = Expected(by=Identity(name=name, issuer=ISSUER), trust=trust)
+        base = published.directory(str(place))
+        return vouching.vouch(base, "build-record.json", CONTENT, None, keys, expected)
+
+    with pytest.raises(UnreadableError, match="in no SHA256SUMS"):
+        vouch_by(IDENTITY)
+    (place / "SHA256SUMS").write_bytes(SUMS)
+    with pytest.raises(UnreadableError, match=r"SHA256SUMS\.sigstore\.json"):
+        vouch_by(IDENTITY)
+    (place / "SHA256SUMS.sigstore.json").write_text(bundle, encoding="utf-8")
+    found = vouch_by(IDENTITY)
+    assert found.by_anybody
+    assert IDENTITY in found.sentence
+    with pytest.raises(UnreadableError, match="does not count"):
+        vouch_by(f"{IDENTITY}x")
+    with pytest.raises(UnreadableError, match="no signature"):
+        vouch_by(IDENTITY, ring.public("release"))

@@ -4,7 +4,13 @@ from ci_toolkit.releases.plan import Kind
 
 def planned() -> tuple[plan.Step, ...]:
     return plan.steps(
-        ("cloud", "iso"), ("qcow2",), ("github:a/b", "/srv"), firmware=("bios", "uefi"), signs=True, prunes=True
+        ("cloud", "iso"),
+        ("qcow2",),
+        ("github:a/b", "/srv"),
+        firmware=("bios", "uefi"),
+        signs=True,
+        sigstore=True,
+        prunes=True,
     )
 
 
@@ -12,7 +18,10 @@ def test_nothing_is_published_before_all_of_it_is_everywhere() -> None:
     kinds = [step.kind for step in planned()]
     last_upload = max(position for position, kind in enumerate(kinds) if kind is Kind.UPLOAD)
     assert all(kind is not Kind.PUBLISH for kind in kinds[:last_upload])
-    assert kinds.index(Kind.SIGN) < kinds.index(Kind.UPLOAD)
+    signed = [position for position, kind in enumerate(kinds) if kind is Kind.SIGN]
+    assert len(signed) == 2
+    assert kinds.index(Kind.COLLECT) < min(signed)
+    assert max(signed) < kinds.index(Kind.UPLOAD)
     assert kinds.index(Kind.PRUNE) > max(position for position, kind in enumerate(kinds) if kind is Kind.PUBLISH)
 
 
@@ -28,7 +37,10 @@ def test_nothing_is_collected_before_every_image_has_started() -> None:
 
 
 def test_what_is_looked_up_is_there_when_the_notes_are_written() -> None:
-    kinds = [step.kind for step in plan.steps(("cloud",), (), ("/srv",), advises=True, signs=False, prunes=False)]
+    kinds = [
+        step.kind
+        for step in plan.steps(("cloud",), (), ("/srv",), advises=True, sigstore=False, signs=False, prunes=False)
+    ]
     assert kinds[1:3] == [Kind.ADVISORIES, Kind.COLLECT]
 
 
@@ -44,5 +56,5 @@ def test_a_step_that_is_done_is_not_left() -> None:
 
 
 def test_what_is_not_asked_for_is_no_step() -> None:
-    kinds = {step.kind for step in plan.steps(("cloud",), (), ("/srv",), signs=False, prunes=False)}
+    kinds = {step.kind for step in plan.steps(("cloud",), (), ("/srv",), signs=False, sigstore=False, prunes=False)}
     assert kinds == {Kind.BUILD, Kind.COLLECT, Kind.UPLOAD, Kind.PUBLISH}

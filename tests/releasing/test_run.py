@@ -105,7 +105,7 @@ def test_advisories_that_cannot_be_had_do_not_keep_a_release_back(
     assert "The advisories of `none.json` could not be looked up." in notes
 
 
-@pytest.mark.parametrize("fails", ["obstacles", "upload", "publish"])
+@pytest.mark.parametrize("fails", ["upload", "publish"])
 def test_what_was_looked_up_stays_so_for_a_run_that_goes_on(
     wanted: Wanted, mirror: Target, tmp_path: Path, fails: str
 ) -> None:
@@ -242,10 +242,6 @@ class Unsteady(Directory):
         if self.fails == what:
             self.fails = ""
             raise ForgeError("no")
-
-    def obstacles(self, release: Release) -> tuple[str, ...]:
-        self._fail("obstacles")
-        return super().obstacles(release)
 
     def upload(self, release: Release, watch: Watch) -> tuple[File, ...]:
         self._fail("upload")
