@@ -66,7 +66,7 @@ CASES: Final = (
         check=checks.VAGRANT,
         starts_result=True,
     ),
-    Case(profile="netboot", formats=("netboot",), firmware=("bios",), check=checks.NETBOOT, starts_result=True),
+    Case(profile="netboot", formats=("netboot",), firmware=("auto",), check=checks.NETBOOT, starts_result=True),
     Case(profile="gitlab-executor", formats=("qcow2",), firmware=("uefi",), check=checks.EXECUTOR, ssh="root"),
     Case(profile="iso", firmware=("uefi",), check=checks.ISO),
     Case(profile="basic", formats=("qcow2",), firmware=("bios",), check=checks.BASIC),
