@@ -88,7 +88,7 @@ class Opener:
 
     def _unpacked(self, one: Format, other: Format, a: Data, b: Data) -> Opened:
         if one.name == other.name == "zstd":
-            a, b = without_common_parts(a, b, self._budget)
+            a, b = without_common_parts(a, b, self._budget, first_difference)
         for told in self._told:
             if self._is_same(a, told.a) and self._is_same(b, told.b):
                 empty = Container(format=one.name, entries=()), Container(format=other.name, entries=())

@@ -1,34 +1,71 @@
 """What two compressed streams have in common, which need not be unpacked."""
 
-from ci_toolkit.compare.bytes import first_difference
+from collections.abc import Callable
+
 from ci_toolkit.images.archives import zstd_frames
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.limits import Budget
 
+# Returns the first offset at which two data differ, None where they are equal.
+Difference = Callable[[Data, Data], int | None]
+_Span = tuple[int, int]
 
-def without_common_parts(a: Data, b: Data, budget: Budget) -> tuple[Data, Data]:
+
+def without_common_parts(a: Data, b: Data, budget: Budget, difference: Difference) -> tuple[Data, Data]:
     """Return two zstd streams without the parts that both have in one place; what follows the last part stays.
 
     An initrd is a row of archives, each packed by itself, of which mostly one differs: equal streams unpack to equal
     bytes. Raises UnreadableError for a damaged stream.
     """
-    one, one_end = zstd_frames.parts(a, budget)
-    other, other_end = zstd_frames.parts(b, budget)
+    frames = _Frames(a, b, budget, difference)
+    one, one_end = zstd_frames.parts(a, budget, frames.first_end)
+    other, other_end = zstd_frames.parts(b, budget, frames.second_end)
     if len(one) != len(other) or len(one) < 2:
         return a, b
-    differ = [not _same(a.window(*x), b.window(*y), budget) for x, y in zip(one, other, strict=True)]
+    differ = [not frames.are_same(x, y) for x, y in zip(one, other, strict=True)]
     if all(differ) or not any(differ):
         return a, b
     rest = (one_end, a.size - one_end), (other_end, b.size - other_end)
     return a.gathered([*_kept(one, differ), rest[0]]), b.gathered([*_kept(other, differ), rest[1]])
 
 
-def _same(a: Data, b: Data, budget: Budget) -> bool:
-    if a.size != b.size:
-        return False
-    budget.read(a.size)
-    return first_difference(a, b) is None
+class _Frames:
+    """The frames of two streams: where the second one has the same bytes next, its frame ends as the first one's."""
+
+    def __init__(self, a: Data, b: Data, budget: Budget, difference: Difference) -> None:
+        self._a, self._b = a, b
+        self._budget = budget
+        self._difference = difference
+        self._first: list[_Span] = []
+        self._passed = 0
+        self._same: set[tuple[_Span, _Span]] = set()
+
+    def first_end(self, start: int) -> int:
+        """Return where the frame of A at START ends; to be asked of all frames before any of B."""
+        end = zstd_frames.frame_end(self._a, start, self._budget)
+        self._first.append((start, end - start))
+        return end
+
+    def second_end(self, start: int) -> int:
+        """Return where the frame of B at START ends; to be asked in order."""
+        if self._passed < len(self._first):
+            frame = self._first[self._passed]
+            self._passed += 1
+            here = start, frame[1]
+            if sum(here) <= self._b.size and self._read(frame, here):
+                self._budget.stream()
+                self._same.add((frame, here))
+                return sum(here)
+        return zstd_frames.frame_end(self._b, start, self._budget)
+
+    def are_same(self, x: _Span, y: _Span) -> bool:
+        """Tell whether two parts have the same bytes, which was seen already where each is one frame."""
+        return x[1] == y[1] and ((x, y) in self._same or self._read(x, y))
+
+    def _read(self, x: _Span, y: _Span) -> bool:
+        self._budget.read(x[1])
+        return self._difference(self._a.window(*x), self._b.window(*y)) is None
 
 
-def _kept(parts: list[tuple[int, int]], differ: list[bool]) -> list[tuple[int, int]]:
+def _kept(parts: list[_Span], differ: list[bool]) -> list[_Span]:
     return [part for part, differs in zip(parts, differ, strict=True) if differs]

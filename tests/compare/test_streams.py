@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from bench import run
+from specimens import loaded
 
+from ci_toolkit.compare.bytes import first_difference
+from ci_toolkit.compare.streams import without_common_parts
 from ci_toolkit.compare.walk import compare
-from ci_toolkit.images.limits import Limits
+from ci_toolkit.images.limits import Budget, Limits
 
 
 def packed(directory: Path, *, padded: bool = True, **files: bytes) -> bytes:
@@ -67,3 +70,22 @@ def test_what_follows_the_last_part_is_not_lost(pair: tuple[Path, Path]) -> None
     compared = compare(*pair)
     assert "shadow" in {one.path[-1] for one in compared.differences if one.path}
     assert any(one.before != one.after and not one.path for one in compared.differences[1:])
+
+
+def test_the_blocks_of_what_both_have_are_gone_through_once(tmp_path: Path) -> None:
+    """Told by a limit that lets through the 64 blocks of the common part on one side alone, wherever it lies."""
+    common = packed(tmp_path / "common", firmware=os.urandom(8 << 20))
+    one = packed(tmp_path / "one", shadow=b"x")
+    other = packed(tmp_path / "other", shadow=os.urandom(999))
+    budget = Budget(Limits(streams=100))
+    a, b = without_common_parts(loaded(one + common), loaded(other + common), budget, first_difference)
+    assert (a.read_at(0, a.size), b.read_at(0, b.size)) == (one.rstrip(b"\0"), other.rstrip(b"\0"))
+
+
+def test_frames_that_both_have_may_be_followed_by_others(tmp_path: Path) -> None:
+    """A frame that begins no archive belongs to the part before it, which then is another one."""
+    parts = [packed(tmp_path / str(number), padded=False, name=b"%d" % number) for number in range(3)]
+    more = run("zstd", "-c", stdin=b"no archive")
+    a, b = loaded(b"".join(parts)), loaded(parts[0] + parts[1] + more + parts[2])
+    one, other = without_common_parts(a, b, Budget(Limits()), first_difference)
+    assert (one.read_at(0, one.size), other.read_at(0, other.size)) == (parts[1], parts[1] + more)

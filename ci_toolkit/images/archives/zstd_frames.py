@@ -53,20 +53,25 @@ def frame_end(data: Data, start: int, budget: Budget) -> int:
 
 def frames(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
     """Return the spans (offset, length) of frames in a row, which zeros part from each other, and where all end."""
-    return _rows(data, budget, lambda _frame: False)
+    return _rows(data, lambda start: frame_end(data, start, budget), lambda _frame: False)
 
 
-def parts(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
+def parts(data: Data, budget: Budget, end: Callable[[int], int] | None = None) -> tuple[list[tuple[int, int]], int]:
     """Return the spans (offset, length) of the archives that an initrd is made of, and where all end.
+
+    END returns where the frame at an offset ends; by default that is found out.
 
     One begins after zeros, and where a frame unpacks to the head of a cpio archive: the padding between two is empty
     where the first one's length fits. A frame that begins so inside an archive begins with a whole member, and may be
     taken for an archive just as well.
     """
-    return _rows(data, budget, lambda frame: _begins_archive(data, frame, budget))
+    frame_ends = end or (lambda start: frame_end(data, start, budget))
+    return _rows(data, frame_ends, lambda frame: _begins_archive(data, frame, budget))
 
 
-def _rows(data: Data, budget: Budget, begins: Callable[[int], bool]) -> tuple[list[tuple[int, int]], int]:
+def _rows(
+    data: Data, frame_ends: Callable[[int], int], begins: Callable[[int], bool]
+) -> tuple[list[tuple[int, int]], int]:
     found: list[tuple[int, int]] = []
     end = 0
     while is_frame(data.read_at(end, 4)):
@@ -75,7 +80,7 @@ def _rows(data: Data, budget: Budget, begins: Callable[[int], bool]) -> tuple[li
             if end > start and begins(end):
                 found.append((start, end - start))
                 start = end
-            end = frame_end(data, end, budget)
+            end = frame_ends(end)
         found.append((start, end - start))
         end += zeros(data, end)
     return found, end
