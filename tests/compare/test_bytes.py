@@ -201,6 +201,27 @@ def test_claims_are_those_of_a_model_that_looks_at_every_byte(
             assert changes.differs(runs) == bool(set(differ) & here)
 
 
+rows = st.tuples(st.integers(0, 40 * BLOCK), st.integers(0, 40 * BLOCK)).map(sorted)
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 39)), st.lists(rows, max_size=8))
+def test_blocks_in_a_row_are_claimed_as_one_after_the_other(equal: set[int], steps: list[list[int]]) -> None:
+    """At once, and block by block."""
+    a = bytes(40 * BLOCK + 7)
+    b = bytearray(b"\1" * len(a))
+    for number in equal:
+        b[number * BLOCK : (number + 1) * BLOCK] = bytes(BLOCK)
+    at_once, in_pieces = (Changes(stored(a), stored(bytes(b))) for _ in range(2))
+    for start, end in [*steps, [0, len(a)]]:
+        edges = [start, *(place for place in range(0, len(a), BLOCK) if start < place < end), end]
+        pieces = sum(in_pieces.claim([Run(0, high - low, low)]) for low, high in pairwise(edges))
+        assert at_once.claim([Run(0, end - start, start)]) == pieces
+        assert at_once.recent(limit=50) == in_pieces.recent(limit=50)
+        assert at_once.left([Run(0, len(a), 0)]) == in_pieces.left([Run(0, len(a), 0)])
+    assert at_once.left([Run(0, len(a), 0)]) == []
+
+
 def placed(data: bytes, cuts: list[int]) -> Data:
     """DATA cut at CUTS and scattered over other bytes in reverse order; pieces of zeros are holes."""
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
