@@ -72,7 +72,7 @@ def _compare(a: Path, b: Path, *, digests: bool, hashed: bool, environ: Mapping[
     from ci_toolkit.compare import walk
 
     look = _look(environ) if environ is not None else None
-    comparison = walk.compare(a, b, digests=digests, hashed=hashed, look=look)
+    comparison = walk.compare(a, b, digests=digests, hashed=hashed, look=look, meanwhile=_load)
     from ci_toolkit.compare import explain
     from ci_toolkit.compare.facts import Facts
     from ci_toolkit.reports.report import Report
@@ -85,6 +85,12 @@ def _compare(a: Path, b: Path, *, digests: bool, hashed: bool, environ: Mapping[
         findings=findings,
         explained_bytes=explain.explained_bytes(findings),
     )
+
+
+def _load() -> None:
+    """Load what tells of differences, while the images are still compared: two that are the same need none of it."""
+    from ci_toolkit.compare import explain  # noqa: F401
+    from ci_toolkit.reports import terminal  # noqa: F401
 
 
 def _look(environ: Mapping[str, str]) -> "Look":

@@ -38,6 +38,7 @@ def compare(
     digests: bool = False,
     hashed: bool = True,
     look: Look | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Comparison:
     """Compare two disk images, file systems, archives, executables, directories or other files.
 
@@ -45,7 +46,7 @@ def compare(
     missing, may not be read, or is cut or damaged so that its own layer cannot be read; damage further inside is listed
     in `skipped`. DIGESTS asks for the SHA-256 of each input too, which takes longer than comparing them; without
     HASHED, large contents that differ have none either, which only JSON tells. LOOK has the last word while both are
-    open.
+    open. MEANWHILE is called once two files are known to differ, while other processes go on to compare them.
     """
     kinds = _kind(a), _kind(b)
     budget = Budget(limits if kinds == (_DIRECTORY, _DIRECTORY) else limits.scaled(_held(a) + _held(b)))
@@ -59,11 +60,13 @@ def compare(
         elif one is None or other is None:
             comparison = _mixed(a, b, one, other, walker, budget, digests)
         else:
-            comparison = _files(a, b, one, other, walker, digests)
+            comparison = _files(a, b, one, other, walker, digests, meanwhile)
         return look(comparison, walker.ledger.contents) if look is not None else comparison
 
 
-def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bool) -> Comparison:
+def _files(
+    a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bool, meanwhile: Callable[[], None]
+) -> Comparison:
     stop = Event()
     # Digests are made beside the walk: hashing lets other threads run.
     with ThreadPoolExecutor(2) as pool, ExitStack() as pending:
@@ -73,6 +76,7 @@ def _files(a: Path, b: Path, one: Data, other: Data, walker: Walker, digests: bo
             second = pool.submit(digest, other, stop) if digests and not same else first
             changes = None if same else pending.enter_context(closing(Changes(one, other)))
             if changes is not None and changes.any():
+                meanwhile()
                 walker.images(one, other, changes, (str(a), str(b)))
             total, first_offset = (changes.total, changes.first) if changes is not None else (0, None)
             sha256 = [found.result() if found else None for found in (first, second)]

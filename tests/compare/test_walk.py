@@ -339,3 +339,12 @@ def test_a_large_disk_that_is_mostly_a_hole_is_looked_into(tmp_path: Path) -> No
     compared = compare(*images)
     assert compared.skipped == ()
     assert ("1", "file") in {one.path for one in compared.differences}
+
+
+def test_what_is_done_meanwhile_is_done_once_two_files_differ(tmp_path: Path) -> None:
+    for name, content in {"a": b"one", "same": b"one", "b": b"two"}.items():
+        (tmp_path / name).write_bytes(content)
+    calls: list[str] = []
+    compare(tmp_path / "a", tmp_path / "same", meanwhile=lambda: calls.append("same"))
+    compare(tmp_path / "a", tmp_path / "b", meanwhile=lambda: calls.append("other"))
+    assert calls == ["other"]
