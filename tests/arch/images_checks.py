@@ -41,7 +41,7 @@ grep -q ttyS0 /proc/cmdline
 BASIC: Final = f"""\
 {_HEAD}
 test "$(id -un 1000)" = arch
-setpriv --reuid=arch --regid=arch --init-groups sudo -n id -u | grep -qx 0
+su - arch -c 'sudo -n id -u' | grep -qx 0
 {_grown(35000)}{_SSHD}"""
 BTRFS: Final = f"""\
 {BASIC}
@@ -53,7 +53,7 @@ VAGRANT: Final = f"""\
 {_HEAD}
 test "$(stat -c %U:%G:%a /home/vagrant/.ssh)" = vagrant:vagrant:700
 test "$(stat -c %U:%G:%a /home/vagrant/.ssh/authorized_keys)" = vagrant:vagrant:600
-setpriv --reuid=vagrant --regid=vagrant --init-groups sudo -n id -u | grep -qx 0
+su - vagrant -c 'sudo -n id -u' | grep -qx 0
 {_grown(2000)}{_SSHD}"""
 EXECUTOR: Final = f"""\
 {_HEAD}

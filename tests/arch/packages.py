@@ -40,6 +40,8 @@ RENAMED: Final[Mapping[str, str]] = {
     "libcap2-bin": "libcap",
     "libcom-err2": "e2fsprogs",
     "libcryptsetup12": "cryptsetup",
+    # With OpenSSL, as in Arch; git and pacman here have that with GnuTLS.
+    "libcurl4t64": "curl",
     "libext2fs2t64": "e2fsprogs",
     "libfdisk1": "util-linux-libs",
     "libfido2-1": "libfido2",

@@ -26,6 +26,10 @@ session required pam_env.so
 """
 
 
+# root becomes anybody without a password.
+_SU: Final = ("su", "su-l")
+
+
 def _including(name: str) -> str:
     return "".join(f"{kind} include {name}\n" for kind in ("auth", "account", "password", "session"))
 
@@ -170,7 +174,7 @@ ADDED: Final[Mapping[str, tuple[Member, ...]]] = {
     ),
     "util-linux": (
         text("etc/pam.d/login", _including("system-local-login")),
-        *(text(f"etc/pam.d/{name}", _including("system-auth")) for name in ("su", "su-l")),
+        *(text(f"etc/pam.d/{name}", f"auth sufficient pam_rootok.so\n{_including('system-auth')}") for name in _SU),
     ),
 }
 

@@ -81,6 +81,8 @@ class Stage:
         environ = {
             **small.environ(),
             "PYTHONPATH": str(ROOT),
+            # Another mirror of Arch has other packages of the same names.
+            "XDG_CACHE_HOME": str(self.place / "cache"),
             "CI_TOOLKIT_DATE": day,
             "GITHUB_API_URL": self.github.server.url,
             "GITHUB_TOKEN": fake_github.TOKEN,
