@@ -115,6 +115,7 @@ FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 
 
 @shows("font-cache", by="fc-cache")
+@pytest.mark.slow
 def test_the_cache_of_fontconfig_is_removed(tmp_path: Path) -> None:
     pair = []
     for name in ("a", "b"):

@@ -92,6 +92,7 @@ def test_a_database_of_hardware_names_the_root_that_it_was_made_in(tmp_path: Pat
 
 
 @shows("locale-archive", by="localedef")
+@pytest.mark.slow
 def test_locales_that_were_added_in_another_order_lie_in_other_places(tmp_path: Path) -> None:
     if not Path("/usr/share/i18n/locales/en_GB").exists():
         pytest.skip("the sources of locales are not installed")

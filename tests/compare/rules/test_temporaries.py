@@ -59,6 +59,7 @@ def test_other_names_are_not(before: str, after: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="dracut needs root")
 @shows("dracut-parameters", by="dracut")
+@pytest.mark.slow
 def test_dracut_keeps_the_directory_that_it_was_given(tmp_path: Path) -> None:
     parameters = []
     for name in ("a", "b"):
