@@ -17,7 +17,7 @@ from ci_toolkit.errors import UnreadableError, UsageError
 from ci_toolkit.images.data import Data, OpenFile, Run
 from ci_toolkit.images.disks.kinds import DISKS
 from ci_toolkit.images.entry import Container
-from ci_toolkit.images.filesystems.kinds import FILESYSTEMS
+from ci_toolkit.images.filesystems.kinds import FILESYSTEMS, ISO9660
 from ci_toolkit.images.limits import GIB, KIB, MIB, Budget, Limits
 from ci_toolkit.images.partitions.kinds import GPT, MBR
 from ci_toolkit.images.read import identify
@@ -150,6 +150,8 @@ def _inside(data: Data, budget: Budget) -> tuple[Data, Container | None]:
             raise UnreadableError(container.skipped[0][1] if container.skipped else "the disk image holds no disk")
         data = container.entries[0].data
         known = identify(data) if data.size else None
+    if known is ISO9660 and GPT.recognise(data):
+        known = GPT  # a disk that is a disc as well
     if known is not None and known.name in _TABLES:
         return data, known.read(data, budget)
     if known is not None and known.name in _FILESYSTEMS:

@@ -69,6 +69,9 @@ FORMATS: Final = (
         told="a directory with kernel, initrd, root and a script for iPXE",
     ),
     Format(
+        name="iso", suffix=".iso", module="iso", grain=WHOLE, told="a disc, of a disk that is one (ElTorito=yes)",
+    ),
+    Format(
         name="gce", suffix=".gce.tar.gz", module="gce", grain=PACKED,
         told="Google Compute Engine; disk.raw in a tar.gz",
     ),
@@ -80,11 +83,6 @@ FORMATS: Final = (
 
 # Names that are asked for, and why there is no such format.
 REFUSED: Final = {
-    "iso": (
-        "a disk cannot become an ISO image that boots: its initrd looks for the root on a partition of the disk",
-        "Build the live system with mkosi as it should boot, its root in the initrd or found by a label, and call "
-        "xorriso in mkosi.postoutput.",
-    ),
     "raw": ("the raw disk is what all others are made of", "Take the image itself, or unpack it with qemu-img."),
 }
 

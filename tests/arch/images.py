@@ -68,7 +68,7 @@ CASES: Final = (
     ),
     Case(profile="netboot", formats=("netboot",), firmware=("auto",), check=checks.NETBOOT, starts_result=True),
     Case(profile="gitlab-executor", formats=("qcow2",), firmware=("uefi",), check=checks.EXECUTOR, ssh="root"),
-    Case(profile="iso", firmware=("uefi",), check=checks.ISO),
+    Case(profile="iso", formats=("iso",), firmware=("uefi",), check=checks.ISO),
     Case(profile="basic", formats=("qcow2",), firmware=("bios",), check=checks.BASIC),
     Case(profile="basic,btrfs", firmware=("bios",), check=checks.BTRFS, alike=False),
     Case(profile="", example="debian", formats=("qcow2", "vagrant-libvirt", "oci")),

@@ -127,7 +127,7 @@ def test_an_image_that_is_no_disk_is_told_with_the_reason_and_its_report_is_ther
     ("inputs", "word"),
     [
         ({"formats": "qcow3"}, "qcow3"),
-        ({"formats": "iso"}, "iso"),
+        ({"formats": "raw"}, "raw"),
         ({"boot": "coreboot"}, "coreboot"),
         ({"boot": "bios", "boot_check": "/nowhere/check.sh"}, "/nowhere/check.sh"),
         ({"boot_check": "check.sh"}, "boot-check"),

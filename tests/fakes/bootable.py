@@ -102,6 +102,36 @@ def disk(place: Path, name: str = "disk.raw") -> Path:
     return image
 
 
+def disc(place: Path, disk: Path) -> Path:
+    """A disk that is a disc as well, in the directory PLACE, by xorriso; its partitions are those of DISK."""
+    files = place / "files"
+    files.mkdir(parents=True)
+    (files / "README").write_text("a disc\n")
+    image = place / disk.name
+    partitions = ((_ESP_TYPE, "esp"), (_ROOT_TYPE, "root"))
+    appended = [
+        word
+        for number, (kind, name) in enumerate(partitions, 1)
+        for word in ("-append_partition", str(number), kind, str(disk.with_name(name)))
+    ]
+    boot = ("-e", "--interval:appended_partition_1:all::", "-no-emul-boot")
+    run(
+        "xorriso",
+        "-as",
+        "mkisofs",
+        "-quiet",
+        "-V",
+        "DISC",
+        "-o",
+        image,
+        *appended,
+        "-appended_part_as_gpt",
+        *boot,
+        files,
+    )
+    return image
+
+
 def later(moment: float) -> None:
     """Wait until a second has passed since MOMENT: times of whole seconds have changed."""
     time.sleep(max(0.0, moment + 1.1 - time.time()))

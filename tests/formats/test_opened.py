@@ -115,6 +115,10 @@ OPENED: Final[Mapping[str, Mapping[str, Opens]]] = {
         "gzip": whole("gzip", "root.tar.gz"),
         "tar": lambda made, disk, place: listed("-z", wanted="usr/bin/")(made / "root.tar.gz", disk, place),
     },
+    "iso": {
+        "xorriso -indev": lambda made, disk, place: run("xorriso", "-abort_on", "WARNING", "-indev", made, "-find"),
+        "bsdtar": lambda made, disk, place: run("bsdtar", "-x", "-f", made, "-C", place, "README"),
+    },
     "gce": {"tar": listed("-z", wanted="disk.raw"), "qemu-img compare": member_compared("disk.raw", "raw")},
     "azure": {"qemu-img compare": compared("vpc")},
 }  # fmt: skip
