@@ -141,7 +141,8 @@ SETTINGS: Final = (
         default="",
         metavar="LIST",
         help="What the image is converted to where it came out as it should, joined by commas: qcow2, vmdk, vdi, vhd, "
-        "vhdx, vagrant-libvirt, vagrant-virtualbox, oci, docker-archive, tar.zst, netboot, gce, azure; empty: nothing.",
+        "vhdx, vagrant-libvirt, vagrant-virtualbox, oci, docker-archive, tar.zst, netboot, iso, gce, azure; empty: "
+        "nothing.",
         commands=_MAKING,
     ),
     Setting(
