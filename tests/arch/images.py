@@ -7,6 +7,7 @@ mirror of this rig; without an image of its own, examples/debian is converted li
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -207,8 +208,9 @@ def run(case: Case, row: Row, output: Path) -> None:
 
 def rows(cases: Sequence[Case], output: Path, options: Sequence[str], *, boot: bool) -> Iterator[Row]:
     """Take each of CASES through all steps, its files into OUTPUT."""
-    # Made anew, the packages of the rig have other bytes under the same names.
-    cache = output / "cache" / mirror.repository().name
+    # Made anew, the packages of the rig have other bytes under the same names: those of an earlier call are of no use.
+    cache = output / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
     for case in cases:
         began = time.monotonic()
         place = output / (case.profile or case.example).replace(",", "-")
