@@ -117,6 +117,9 @@ def container(layout: Path) -> Container:
 
     https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
     """
+    # Whatever a build's script lets a link lead to would be published.
+    if any(path.is_symlink() for path in (layout, *layout.rglob("*"))):
+        raise UnreadableError(f"{layout} holds symbolic links, which an image has none of", hint="Build it again.")
     index = _document(layout / "index.json")
     manifests = index.get("manifests")
     if not isinstance(manifests, list) or len(manifests) != 1:

@@ -98,3 +98,12 @@ def test_the_line_that_verifies_does_so_in_a_shell(place: Path, tmp_path_factory
     (there / "a.raw").write_text("other", encoding="utf-8")
     check = line.rpartition("&& ")[2]
     assert subprocess.run(("bash", "-c", check), cwd=there, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json", "blobs"])
+def test_a_layout_with_a_link_is_not_published(tmp_path: Path, name: str) -> None:
+    shelves.layout(tmp_path / "files/cloud.oci", b"layer")
+    (tmp_path / "files/cloud.oci" / name).rename(tmp_path / "elsewhere")
+    (tmp_path / "files/cloud.oci" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnreadableError, match="symbolic links"):
+        files.gather(tmp_path / "files")
