@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ci_toolkit.compare.scan import AT_ONCE, Scan, differing, unequal
+from ci_toolkit.compare.scan import AT_ONCE, Scan, count_differing, unequal
 from ci_toolkit.compare.scanning import Scanning
 from ci_toolkit.compare.spans import Span, bounded
 from ci_toolkit.images.data import Data, Run
@@ -267,7 +267,7 @@ class Changes:
     def _count(self, low: int, high: int) -> int:
         """Count the differing bytes between LOW and HIGH."""
         return max(0, high - max(low, self._shared)) + sum(
-            len(one) - differing(one, other).count(0)
+            count_differing(one, other)
             for _, one, other in unequal(self._a, self._b, low, min(high, self._shared))
         )
 
