@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from ci_toolkit.compare.scan import AT_ONCE, Scan, count_differing, unequal
@@ -52,6 +52,7 @@ class Changes:
         # and over again.
         self._following = array("Q")
         self._may_look_at = _LOOKED_AT_IN_ALL
+        self._postponed: list[Callable[[], None]] = []
         self._scanning: Scanning | None = Scanning(a, b, self._shared, self._block)
         if not self._scanning.goes_on:
             self._wait()
@@ -121,6 +122,13 @@ class Changes:
         self._wait()
         return sum(self._claim(run.offset, run.offset + run.length) for run in runs if run.offset is not None)
 
+    def afterwards(self, claim: Callable[[], None]) -> None:
+        """Call CLAIM, which claims bytes, when the pass is over: before any other claim, unless that came earlier."""
+        if self._scanning is None:
+            claim()
+        else:
+            self._postponed.append(claim)
+
     def recent(self, limit: int) -> tuple[Span, ...]:
         """Return the spans, at most LIMIT, that hold the bytes claimed since the last call."""
         if not self._recent:
@@ -157,6 +165,9 @@ class Changes:
         self._numbers, self._counts, self._first = found.numbers, found.counts, found.first
         self._total = sum(found.counts)
         self._following = array("Q", range(len(found.numbers) + 1))
+        postponed, self._postponed = self._postponed, []
+        for claim in postponed:
+            claim()
 
     def _differs_soon(self, runs: Sequence[Run]) -> bool | None:
         """Tell whether RUNS differ without waiting for the pass; None if that would mean to read much."""
@@ -267,8 +278,7 @@ class Changes:
     def _count(self, low: int, high: int) -> int:
         """Count the differing bytes between LOW and HIGH."""
         return max(0, high - max(low, self._shared)) + sum(
-            count_differing(one, other)
-            for _, one, other in unequal(self._a, self._b, low, min(high, self._shared))
+            count_differing(one, other) for _, one, other in unequal(self._a, self._b, low, min(high, self._shared))
         )
 
     def _is_whole(self, index: int, low: int, high: int) -> bool:

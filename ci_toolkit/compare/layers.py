@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from ci_toolkit.compare import disks, pairs
@@ -272,15 +273,19 @@ class Walker:
                 )
             )  # fmt: skip
         self._opener.walk(path, opened, lambda: self.containers(inner))
-        if is_listed:
+        if is_listed and layer.changes is not None:
             # Not before: which bytes differ may be found out meanwhile.
-            changed = claim(layer.changes, a, b)
-            if index is not None:
-                self.ledger.claimed(index, changed)
+            layer.changes.afterwards(partial(self._claim, index, layer.changes, a, b))
         if is_shell:
             self._remainder(inner)
         elif len(self.ledger.found) == count:
             self._content(path, a, b, one.format, field=Field.REGION, name=one.remainder)
+
+    def _claim(self, index: int | None, changes: Changes, a: Data, b: Data) -> None:
+        """Claim two contents for the difference at INDEX, if it is listed."""
+        changed = claim(changes, a, b)
+        if index is not None:
+            self.ledger.claimed(index, changed)
 
     def _disks(self, layer: Layer, path: Steps, a: Data, b: Data) -> None:
         """Compare two disks that lie in clusters all over their files, by places of their own.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,26 @@ def test_what_is_asked_first_does_not_matter(images: tuple[Path, Path]) -> None:
         assert not expected["in what is the same"] and not expected["beside what differs"]
         assert expected["the same"] == (False, True)
     assert_no_child_is_left()
+
+
+@pytest.mark.parametrize("ask", ["total", "claimed", "left", "the same"])
+def test_claims_for_afterwards_come_before_whatever_needs_the_whole_pass(images: tuple[Path, Path], ask: str) -> None:
+    with opened(*images) as (one, other), closing(Changes(one, other)) as changes:
+        claimed: list[int] = []
+        for offset, length in ((16 * MIB, 25 * MIB), (0, 17 * MIB)):
+            changes.afterwards(partial(_claim_into, claimed, changes, one.window(offset, length)))
+        assert claimed == []
+        asked = QUESTIONS[ask](changes, one, other)
+        places = unequal_places(*images)
+        ours = [place for place in places if place < 41 * MIB]
+        assert claimed == [sum(place >= 16 * MIB for place in ours), sum(place < 16 * MIB for place in ours)]
+        assert ask != "claimed" or asked == 0
+        changes.afterwards(partial(_claim_into, claimed, changes, one))
+        assert claimed[2:] == [1]  # the last byte
+
+
+def _claim_into(claimed: list[int], changes: Changes, data: Data) -> None:
+    claimed.append(changes.claim(data.runs))
 
 
 @given(st.integers(0, 5000).flatmap(lambda size: st.tuples(*2 * [st.binary(min_size=size, max_size=size)])))
