@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from sys import getsizeof
-from typing import Final
+from typing import Final, NamedTuple
 
 from ci_toolkit.errors import UnreadableError
 
@@ -73,6 +73,13 @@ class Limits:
         )
 
 
+class Entries(NamedTuple):
+    """What is left for entries: of their number, and of the memory for what they are called and hold."""
+
+    members: int
+    metadata: int
+
+
 class Budget:
     """What is left of the limits while one comparison runs."""
 
@@ -97,6 +104,19 @@ class Budget:
         self.attribute(_ENTRY + getsizeof(path) + metadata)
         if len(path) > self.limits.path:
             raise LongNameError(f"a name of {len(path)} characters")
+
+    def entries(self) -> Entries:
+        """Return what is left for entries."""
+        return Entries(self._members, self._metadata)
+
+    def again(self, before: Entries, after: Entries) -> bool:
+        """Account for what was accounted for between two moments once more; False where that would be too much."""
+        members = self._members - (before.members - after.members)
+        metadata = self._metadata - (before.metadata - after.metadata)
+        if members < 0 or metadata < 0:
+            return False
+        self._members, self._metadata = members, metadata
+        return True
 
     def attribute(self, size: int) -> None:
         """Account for SIZE bytes that are kept beside the entries' contents. Raises BeyondLimitError."""

@@ -21,7 +21,7 @@ _NAME: Final = struct.Struct("<IHBB")
 # A directory larger than this would be a hostile one.
 _DIRECTORY_MAX: Final = 1 << 25
 _ATTRIBUTE_MAX: Final = 1 << 16
-_FAST_LINK: Final = 60
+FAST_LINK: Final = 60
 
 
 def read(data: Data, budget: Budget) -> Container:
@@ -49,10 +49,12 @@ class FileSystem:
         self.apart: list[Data] = []
         self.skipped: list[tuple[str, str]] = []
         self.linked: dict[int, Entry] = {}
+        # The directories that the walk has gone down into.
+        self.entered: set[int] = set()
 
     def walk(self, visit: Callable[[str, int], tuple[Entry, Below[int] | None]]) -> Iterator[Entry]:
         """Yield what VISIT makes of the root and every name below, directories in the order of their names' places."""
-        return walk(ROOT, visit, self._budget, self.skipped)
+        return walk(ROOT, visit, self._budget, self.skipped, self.entered)
 
     def container(self, entries: Iterable[Entry]) -> Container:
         """Return the container of ENTRIES, with what the walk over them has gathered."""
@@ -130,7 +132,7 @@ class FileSystem:
         data = None
         target = None
         if kind is Kind.SYMLINK:
-            target = self._target(inode, inline)
+            target = self.target(inode, inline)
         elif kind in (Kind.FILE, Kind.DIRECTORY):
             data = self.content(inode, inline)
         entry = self.described(path, inode, kind, data, target, tuple(xattrs.items()))  # as stored
@@ -165,39 +167,46 @@ class FileSystem:
             data=data,
         )
 
-    def below(self, path: str, data: Data, named: Iterable[tuple[str, int]] | None = None) -> Iterator[tuple[str, int]]:
-        """Yield (path, inode) one by one: a hostile directory names more than there is memory for.
-
-        NAMED are they where they are known already.
-        """
+    def below(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
+        """Yield (path, inode) of what a directory names one by one: a hostile one names more than memory holds."""
         self.directories.append(data)
         try:
-            yield from self.named(path, data) if named is None else named
+            for names in self.named(path, data):
+                yield from names
         except UnreadableError as error:
             self.skipped.append((path, error.message))
 
-    def named(self, path: str, data: Data) -> Iterator[tuple[str, int]]:
-        """Yield (path, inode) of what the directory at PATH names. Raises UnreadableError."""
-        prefix = f"{path}/" if path else ""
-        for name, number in self._names(data):
-            yield prefix + name, number
+    def named(self, path: str, data: Data) -> Iterator[list[tuple[str, int]]]:
+        """Yield (path, inode) of what the directory at PATH names, block by block, in the order stored.
 
-    def _names(self, data: Data) -> Iterator[tuple[str, int]]:
-        """Yield (name, inode) in the order stored; index blocks of hashed directories look empty here."""
+        Index blocks of hashed directories look empty here. Raises UnreadableError after what is not damaged.
+        """
         if data.size > _DIRECTORY_MAX:
             raise UnreadableError(f"a directory of {data.size} bytes")
+        prefix = f"{path}/" if path else ""
+        for block in self._directory_blocks(data):
+            names: list[tuple[str, int]] = []
+            try:
+                _add_names(block, prefix, names)
+            except UnreadableError:
+                yield names
+                raise
+            yield names
+
+    def _directory_blocks(self, data: Data) -> Iterator[bytes]:
         if data.runs and data.root is not self.data.root:
             # Inline directories begin with the parent's inode number instead of "." and "..".
             raw = data.read_at(0, data.size)
-            yield from _names_in(raw[4:60])
-            yield from _names_in(raw[60:])
+            yield raw[4:60]
+            yield raw[60:]
             return
         block_size = self.superblock.block_size
         for start in range(0, data.size, block_size):
-            yield from _names_in(data.read_at(start, block_size))
+            yield data.read_at(start, block_size)
 
-    def _target(self, inode: Inode, inline: bytes) -> str:
-        if inode.size < _FAST_LINK and not inode.flags & (FLAG_EXTENTS | FLAG_INLINE_DATA):
+    def target(self, inode: Inode, inline: bytes = b"") -> str:
+        """Return where a symbolic link leads. Raises UnreadableError."""
+        if inode.size < FAST_LINK and not inode.flags & (FLAG_EXTENTS | FLAG_INLINE_DATA):
             return text(inode.content[: inode.size])
         if inode.size > self.superblock.block_size:
             raise UnreadableError(f"a symbolic link of {inode.size} bytes")
@@ -226,20 +235,21 @@ class FileSystem:
         return data
 
 
-def _names_in(part: bytes) -> Iterator[tuple[str, int]]:
-    start = 0
-    while start + 8 <= len(part):
+def _add_names(part: bytes, prefix: str, names: list[tuple[str, int]]) -> None:
+    """Add (path, inode) of what a block of a directory names. Raises UnreadableError."""
+    start, end = 0, len(part)
+    while start + 8 <= end:
         inode, length, name_length, _ = _NAME.unpack_from(part, start)
-        if length in (0, 0xFFFF) and len(part) > 0xFFFF:
-            length = len(part) - start
-        if length < 8 or length % 4 or start + length > len(part) or name_length + 8 > length:
+        if length in (0, 0xFFFF) and end > 0xFFFF:
+            length = end - start
+        if length < 8 or length % 4 or start + length > end or name_length + 8 > length:
             raise UnreadableError("a directory block is damaged")
         if inode and name_length:
             name = part[start + 8 : start + 8 + name_length]
             if b"/" in name or b"\0" in name:
                 raise UnreadableError("a name in a directory holds a slash or a zero byte")
             if name not in (b".", b".."):
-                yield text(name), inode
+                names.append((prefix + text(name), inode))
         start += length
 
 

@@ -26,13 +26,14 @@ class BlockMap:
     """Follows the maps of one file system, and remembers the blocks that hold the maps themselves.
 
     No block belongs to two files, so all maps together cannot name more blocks than there are: a damaged
-    or hostile image that does is given up. Every map costs one more, since there may be more inodes than blocks.
+    or hostile image that does is given up. Every map costs one more, since there may be more inodes than blocks. `left`
+    is what they may still name.
     """
 
     def __init__(self, data: Data, superblock: Superblock) -> None:
         self._data = data
         self._size = superblock.block_size
-        self._left = 2 * superblock.blocks + superblock.inodes + 1024
+        self.left = 2 * superblock.blocks + superblock.inodes + 1024
         self.map_blocks: list[int] = []
 
     def extents(self, root: bytes) -> list[Piece]:
@@ -116,6 +117,6 @@ class BlockMap:
 
     def spend(self, blocks: int) -> None:
         """Account for BLOCKS more that a map names. Raises UnreadableError."""
-        self._left -= blocks
-        if self._left < 0:
+        self.left -= blocks
+        if self.left < 0:
             raise UnreadableError("the block maps name more blocks than the file system has")

@@ -23,15 +23,17 @@ def walk(
     visit: Callable[[str, Key], tuple[Entry, Below[Key] | None]],
     budget: Budget,
     skipped: list[tuple[str, str]],
+    entered: set[Key] | None = None,
 ) -> Iterator[Entry]:
     """Yield the root and every name below it, directories in the order of their names' places.
 
     VISIT returns the entry of a path and key, and what is below it, None where it is no directory. What it cannot read
     (UnreadableError), a directory that comes again, and a name that is too long are added to SKIPPED with the reason.
-    Raises BeyondLimitError: a file system in part would seem to lack the rest.
+    ENTERED are the directories that came already, and is added to. Raises BeyondLimitError: a file system in part would
+    seem to lack the rest.
     """
     pending: list[Iterator[tuple[str, Key]]] = [iter((("", root),))]
-    seen: set[Key] = set()
+    entered = set() if entered is None else entered
     while pending:
         found = next(pending[-1], None)
         if found is None:
@@ -52,8 +54,8 @@ def walk(
         yield entry
         if below is None:
             continue
-        if key in seen:
+        if key in entered:
             skipped.append((path, f"inode {below.inode} is a directory in two places"))
             continue
-        seen.add(key)
+        entered.add(key)
         pending.append(below.names)

@@ -76,6 +76,14 @@ def told(entry: Entry) -> object:
     return entry._replace(data=None), placed(entry.data)
 
 
+def shown(entry: Entry) -> object:
+    return entry.kind, entry.size, entry.inode, entry.target
+
+
+def read(entry: Entry) -> bytes | None:
+    return None if entry.data is None else entry.data.read_at(0, entry.size)
+
+
 def outer(container: Container) -> object:
     regions = [(region.name, placed(region.data)) for region in container.regions]
     return container.format, container.facts, regions, container.remainder, container.skipped
@@ -106,15 +114,14 @@ def check(a: bytes, b: bytes, limits: Limits | None = None) -> int:
     for known, found in zip(alone, both, strict=True):
         for before, after in zip(known.entries, found.entries, strict=True):
             if after.path in shared:
-                assert (after.kind, after.size, after.inode) == (before.kind, before.size, before.inode)
+                assert shown(after) == shown(before)
             else:
                 assert told(after) == told(before)
     equal = [{entry.path: entry for entry in found.entries} for found in alone]
     for path in shared:
         x, y = equal[0][path], equal[1][path]
         assert told(x) == told(y)
-        assert x.data is not None and y.data is not None
-        assert x.data.read_at(0, x.size) == y.data.read_at(0, y.size)
+        assert read(x) == read(y)
     return len(shared)
 
 
