@@ -181,6 +181,12 @@ class Changes:
 
     def _differs_soon(self, runs: Sequence[Run]) -> bool | None:
         """Tell whether RUNS differ without waiting for the pass; None if that would mean to read much."""
+        assert self._scanning is not None
+        known = [self._scanning.differs(run.offset, run.offset + run.length) for run in runs if run.offset is not None]
+        if True in known:
+            return True
+        if None not in known:
+            return False
         left = min(_LOOKED_AT, self._may_look_at)
         for run in runs:
             if run.offset is None:

@@ -35,24 +35,21 @@ class Scan:
             self.counts.append(count)
 
 
-def scan(a: Data, b: Data, spans: Iterable[tuple[int, int]], block: int) -> Scan:
-    """Compare the bytes between begin and end of each of SPANS, which ascend and, but for the last, end with a block.
+def scan(a: Data, b: Data, begin: int, end: int, block: int, found: Scan) -> None:
+    """Compare the bytes between BEGIN and END, and add what differs to FOUND, which has seen nothing behind BEGIN.
 
-    BLOCK is a power of two, 4 KiB or more. Raises UnreadableError.
+    Both are multiples of BLOCK, a power of two, 4 KiB or more, but for an end that is the last. Raises UnreadableError.
     """
-    found = Scan()
     step = min(block, AT_ONCE)
-    for begin, end in spans:
-        for offset, one, other in unequal(a, b, begin, end):
-            for start in range(0, len(one), step):
-                x, y = one[start : start + step], other[start : start + step]
-                if x != y:
-                    place = offset + start
-                    if found.first is None:
-                        mask = differing(x, y)
-                        found.first = place + len(mask) - len(mask.lstrip(b"\0"))
-                    found.add(place // block, place, count_differing(x, y))
-    return found
+    for offset, one, other in unequal(a, b, begin, end):
+        for start in range(0, len(one), step):
+            x, y = one[start : start + step], other[start : start + step]
+            if x != y:
+                place = offset + start
+                if found.first is None:
+                    mask = differing(x, y)
+                    found.first = place + len(mask) - len(mask.lstrip(b"\0"))
+                found.add(place // block, place, count_differing(x, y))
 
 
 def merged(scans: Iterable[Scan], blocks: int) -> Scan:

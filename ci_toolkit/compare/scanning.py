@@ -6,6 +6,7 @@ import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from mmap import mmap
 from typing import BinaryIO, Final
 
 from ci_toolkit.compare.scan import Scan, merged, scan
@@ -21,6 +22,8 @@ _NUMBER: Final = 4
 _WORKERS_MAX: Final = 4
 _WORTH_A_WORKER: Final = 64 * MIB
 _NONE: Final = 1 << 63
+_SAME: Final = b"\1"
+_DIFFERS: Final = b"\2"
 
 
 class Scanning:
@@ -38,6 +41,8 @@ class Scanning:
         count = -(-end // self._stripe)
         self._queue = _filled(count)
         self._missing = set(range(count))
+        # Of each stripe, what has become of it; all processes see that at once.
+        self._known = mmap(-1, max(count, 1))
         self._found: list[Scan] = []
         self._result: Scan | None = None
         self._failure: UnreadableError | None = None
@@ -51,11 +56,21 @@ class Scanning:
     def has_found(self) -> bool:
         """Tell whether anything differs, as soon as something is found. Raises UnreadableError."""
         while self._children and self._result is None:
-            if any(found.numbers for found in self._found):
+            if _DIFFERS in self._known[:]:
                 return True
             if not self._step():
                 break
         return bool(self.result().numbers)
+
+    def differs(self, start: int, end: int) -> bool | None:
+        """Tell whether anything between START and END differs, if that is known already."""
+        if end > self._end:
+            return None
+        inner = self._known[-(-start // self._stripe) : end // self._stripe]
+        if _DIFFERS in inner:
+            return True
+        outer = self._known[start // self._stripe : -(-end // self._stripe)]
+        return False if outer.count(_SAME) == len(outer) else None
 
     def result(self) -> Scan:
         """Wait for all that differs. Raises UnreadableError, and then again."""
@@ -111,8 +126,12 @@ class Scanning:
             yield stripes[-1]
 
     def _scan(self, stripes: Iterable[int]) -> Scan:
-        begins = (number * self._stripe for number in stripes)
-        return scan(self._a, self._b, ((at, min(at + self._stripe, self._end)) for at in begins), self._block)
+        found = Scan()
+        for number in stripes:
+            begin, before = number * self._stripe, len(found.numbers)
+            scan(self._a, self._b, begin, min(begin + self._stripe, self._end), self._block, found)
+            self._known[number] = _SAME[0] if len(found.numbers) == before else _DIFFERS[0]
+        return found
 
 
 def _worth(a: Data, b: Data, end: int) -> int:

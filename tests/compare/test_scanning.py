@@ -67,6 +67,21 @@ def assert_no_child_is_left() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_what_is_known_of_a_span_is_what_cmp_says(images: tuple[Path, Path], workers: int) -> None:
+    places = unequal_places(*images)
+    spans = [(start, start + length) for start in range(0, SIZE, 7 * MIB) for length in (1, 16 * MIB, 40 * MIB)]
+    with opened(*images) as (one, other), closing(Scanning(one, other, SIZE, BLOCK, workers)) as scanning:
+        for ended in (False, True):
+            for start, end in spans:
+                known = scanning.differs(start, end)
+                assert known is None or known == any(start <= place < end for place in places)
+            assert not ended or workers == 1 or scanning.differs(0, SIZE)
+            assert not ended or workers == 1 or scanning.differs(60 * MIB, 100 * MIB) is False
+            assert scanning.differs(0, SIZE + 1) is None
+            scanning.result()
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Elsewhere(Memory):
     """Bytes that are read in this process, and whose reading does something else in another one."""

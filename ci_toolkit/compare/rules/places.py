@@ -112,20 +112,41 @@ def in_initrd(path: tuple[str, ...]) -> bool:
 
 def matches(path: tuple[str, ...], *globs: str) -> bool:
     """Tell whether the innermost name of PATH is one of GLOBS, in which "*" goes across slashes too."""
-    return _any_of(globs).match(name(path)) is not None
+    return _any_of(globs)(name(path))
 
 
 def within(globs: Iterable[str]) -> Callable[[tuple[str, ...]], bool]:
     """Return what tells whether a path is at, or inside of, a place that one of GLOBS names as `matches` has them."""
-    pattern = _any_of(tuple(dict.fromkeys(globs)))
+    is_one = _any_of(tuple(dict.fromkeys(globs)))
 
     @lru_cache(maxsize=64)  # paths in a row go through the same containers
     def is_at(path: tuple[str, ...]) -> bool:
-        return pattern.match(name(path)) is not None
+        return is_one(name(path))
 
     return lambda path: any(is_at(path[:length]) for length in range(1, len(path) + 1))
 
 
 @cache  # as many as there are rules
-def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(translate, globs)) or r"(?!)")
+def _any_of(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what tells whether a name is one of GLOBS: nearly all are whole names, beginnings or ends."""
+    names = frozenset(glob for glob in globs if _is_plain(glob))
+    starts = [glob for glob in globs if glob.endswith("*") and _is_plain(glob[:-1])]
+    ends = [glob for glob in globs if glob.startswith("*") and _is_plain(glob[1:])]
+    others = [translate(glob) for glob in globs if glob not in (*names, *starts, *ends)]
+    beginnings, endings = tuple(glob[:-1] for glob in starts), tuple(glob[1:] for glob in ends)
+    # To compile a pattern takes longer than to look for it in all the names of a report.
+    pattern = re.compile("|".join(others)) if others else None
+
+    def is_one(found: str) -> bool:
+        return (
+            found in names
+            or found.startswith(beginnings)
+            or found.endswith(endings)
+            or (pattern is not None and pattern.match(found) is not None)
+        )
+
+    return is_one
+
+
+def _is_plain(part: str) -> bool:
+    return not set("*?[").intersection(part)

@@ -8,12 +8,14 @@ import zstandard
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.archives.padding import zeros
 from ci_toolkit.images.data import Data
-from ci_toolkit.images.limits import Budget
+from ci_toolkit.images.limits import KIB, Budget
 
 MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE: Final = frozenset(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
 _RLE: Final = 1
 _RESERVED: Final = 3
+# Blocks are of 128 KiB at most, and mostly far smaller: one read has several headers.
+_AHEAD: Final = 16 * KIB
 _CPIO: Final = b"070701"
 
 
@@ -38,9 +40,13 @@ def frame_end(data: Data, start: int, budget: Budget) -> int:
     size_field = (single, 2, 4, 8)[descriptor >> 6]
     position = start + 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + size_field
     last = 0
+    ahead, begin = b"", position
     while not last:
         budget.stream()
-        raw = data.read_at(position, 3)
+        raw = ahead[position - begin : position - begin + 3]
+        if len(raw) < 3:
+            ahead, begin = data.read_at(position, _AHEAD), position
+            raw = ahead[:3]
         if len(raw) < 3:
             raise UnreadableError(f"the zstd stream ends at byte {data.size}, inside a frame: it is cut")
         header = int.from_bytes(raw, "little")

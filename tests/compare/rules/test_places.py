@@ -1,7 +1,11 @@
 """Names as seen from the image's root."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 from bench import changed, differs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci_toolkit.compare.difference import Field
 from ci_toolkit.compare.rules import places
@@ -47,6 +51,12 @@ def test_a_star_goes_across_slashes_and_nothing_matches_in_part() -> None:
     assert not places.matches(("2:root", "usr/var/log/x"), "var/log/*")
     assert not places.matches(("2:root", "etc/Passwd"), "etc/passwd")
     assert not places.matches(("2:root", "var/log/x"))
+
+
+@given(st.lists(st.text("ab/*?[]!-", max_size=5), max_size=4), st.text("ab/\n", max_size=5))
+def test_a_name_matches_what_fnmatch_says(globs: list[str], name: str) -> None:
+    path = ("1:root", name)
+    assert places.matches(path, *globs) == any(fnmatchcase(places.name(path), glob) for glob in globs)
 
 
 def test_a_content_lies_inside_all_that_is_round_it() -> None:
