@@ -15,6 +15,9 @@ from ci_toolkit.images.data import Data, Nested, OpenFile, Root
 AT_ONCE: Final = 1 << 18
 _SMALL: Final = 4096
 
+# Offset, bytes of the first and of the second one: what is not equal, piece by piece.
+Pieces = Iterator[tuple[int, bytes, bytes]]
+
 
 @dataclass(slots=True)
 class Scan:
@@ -35,13 +38,14 @@ class Scan:
             self.counts.append(count)
 
 
-def scan(a: Data, b: Data, begin: int, end: int, block: int, found: Scan) -> None:
-    """Compare the bytes between BEGIN and END, and add what differs to FOUND, which has seen nothing behind BEGIN.
+def scan(pieces: Pieces, block: int, found: Scan) -> None:
+    """Count what differs in PIECES, which ascend and come after all that FOUND has, and add it to FOUND.
 
-    Both are multiples of BLOCK, a power of two, 4 KiB or more, but for an end that is the last. Raises UnreadableError.
+    They begin and, but for the last of all, end at multiples of AT_ONCE; BLOCK is a power of two, 4 KiB or more. Raises
+    UnreadableError.
     """
     step = min(block, AT_ONCE)
-    for offset, one, other in unequal(a, b, begin, end):
+    for offset, one, other in pieces:
         for start in range(0, len(one), step):
             x, y = one[start : start + step], other[start : start + step]
             if x != y:
@@ -87,7 +91,7 @@ def differing(x: bytes, y: bytes) -> bytes:
     return mask + b"\xff" * (max(len(x), len(y)) - shared)
 
 
-def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
+def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
     """Yield (offset, bytes of A, bytes of B) of the pieces between START and END that are not equal."""
     if end - start <= _SMALL:
         one, other = a.read_at(start, end - start), b.read_at(start, end - start)
@@ -95,7 +99,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
             yield start, one, other
         return
     x, y = (bytearray(min(end - start, AT_ONCE)) for _ in range(2))
-    holes = _Holes(a.root), _Holes(b.root)
+    holes = Holes(a.root), Holes(b.root)
     offset = start
     while offset < end:
         here = min(hole.next_data(offset) for hole in holes)
@@ -115,7 +119,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
         offset += length
 
 
-class _Holes:
+class Holes:
     """Finds the holes of a sparse file or disk, in ascending order."""
 
     def __init__(self, root: Root) -> None:

@@ -1,15 +1,16 @@
-"""A scan that other processes do while this one does something else, until it has to wait, and then takes part."""
+"""A scan that other processes do while this one does something else."""
 
 import os
+import resource
 import signal
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable
+from functools import partial
 from mmap import mmap
 from typing import BinaryIO, Final
 
-from ci_toolkit.compare.scan import Scan, merged, scan
+from ci_toolkit.compare.scan import AT_ONCE, Pieces, Scan, merged, scan, unequal
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data, OpenFile
 from ci_toolkit.images.limits import MIB
@@ -20,6 +21,7 @@ _STRIPE: Final = 16 * MIB
 _STRIPES_MAX: Final = 1000
 _NUMBER: Final = 4
 _WORKERS_MAX: Final = 4
+_NICER: Final = 10
 _WORTH_A_WORKER: Final = 64 * MIB
 _NONE: Final = 1 << 63
 _SAME: Final = b"\1"
@@ -29,24 +31,27 @@ _DIFFERS: Final = b"\2"
 class Scanning:
     """A scan of the bytes before `end`, by blocks of a power of two from 4 KiB on; to be closed.
 
-    `workers` is how many processes do it, by default as many as help. Of one there is no process but this, which then
-    does nothing before it is asked.
+    `workers` is how many other processes do it, by default as many as help. Without any, nothing is done before it is
+    asked for.
     """
 
     def __init__(self, a: Data, b: Data, end: int, block: int, workers: int | None = None) -> None:
         self._a, self._b, self._end, self._block = a, b, end, block
         workers = _worth(a, b, end) if workers is None else workers
-        stripe = max(_STRIPE, -(-end // _STRIPES_MAX)) if workers > 1 else max(end, 1)
-        self._stripe = -(-stripe // block) * block
+        stripe = max(_STRIPE, -(-end // _STRIPES_MAX)) if workers else max(end, 1)
+        # Pieces and maps begin with a stripe.
+        self._stripe = -(-stripe // max(block, AT_ONCE)) * max(block, AT_ONCE)
         count = -(-end // self._stripe)
         self._queue = _filled(count)
-        self._missing = set(range(count))
+        self._stripes = range(count)
         # Of each stripe, what has become of it; all processes see that at once.
         self._known = mmap(-1, max(count, 1))
-        self._found: list[Scan] = []
         self._result: Scan | None = None
         self._failure: UnreadableError | None = None
-        self._children = [_Child(self.share) for _ in range(1, workers)]
+        # Something comes out of it when something differs, or it ends when nobody is left to write.
+        self._news, tell = os.pipe()
+        self._children = [_Child(partial(self.share, tell)) for _ in range(workers)]
+        os.close(tell)
 
     @property
     def goes_on(self) -> bool:
@@ -55,12 +60,9 @@ class Scanning:
 
     def has_found(self) -> bool:
         """Tell whether anything differs, as soon as something is found. Raises UnreadableError."""
-        while self._children and self._result is None:
-            if _DIFFERS in self._known[:]:
-                return True
-            if not self._step():
-                break
-        return bool(self.result().numbers)
+        if self._children and _DIFFERS not in self._known[:]:
+            os.read(self._news, 1)
+        return _DIFFERS in self._known[:] or bool(self.result().numbers)
 
     def differs(self, start: int, end: int) -> bool | None:
         """Tell whether anything between START and END differs, if that is known already."""
@@ -93,53 +95,48 @@ class Scanning:
         self._children.clear()
         if self._queue >= 0:
             os.close(self._queue)
+            os.close(self._news)
             self._queue = -1
 
-    def share(self) -> tuple[list[int], Scan]:
-        """Scan stripes as long as there are any; return which, and what was found. Raises UnreadableError."""
+    def share(self, tell: int) -> tuple[list[int], Scan]:
+        """Scan stripes as long as there are any, in another process, and write to TELL when one differs.
+
+        Return which, and what was found in them.
+        """
+        from ci_toolkit.compare import mapped
+
+        possible = mapped.is_possible(self._a) and mapped.is_possible(self._b)
         stripes: list[int] = []
-        return stripes, self._scan(self._taken(stripes))
-
-    def _finished(self) -> Scan:
-        stripes, found = self.share()
-        self._own(stripes, found)
-        for child in self._children:
-            self._own(*child.result())
-        # A child that failed met what we meet again, and can say: a file that ends early.
-        self._found.append(self._scan(sorted(self._missing)))
-        return merged(self._found, self._stripe // self._block)
-
-    def _step(self) -> bool:
-        """Scan one more stripe, if there is any."""
-        stripes: list[int] = []
-        self._own(stripes, self._scan(islice(self._taken(stripes), 1)))
-        return bool(stripes)
-
-    def _own(self, stripes: list[int], found: Scan) -> None:
-        self._missing.difference_update(stripes)
-        self._found.append(found)
-
-    def _taken(self, stripes: list[int]) -> Iterator[int]:
-        """Take one stripe after the other before somebody else does, and add it to STRIPES."""
+        found = Scan()
         while number := os.read(self._queue, _NUMBER):
             stripes.append(int.from_bytes(number, "little"))
-            yield stripes[-1]
+            known = len(found.numbers)
+            self._scan(stripes[-1], found, mapped.unequal if possible else unequal)
+            if not known and found.numbers:
+                os.write(tell, b"!")
+        return stripes, found
 
-    def _scan(self, stripes: Iterable[int]) -> Scan:
-        found = Scan()
-        for number in stripes:
-            begin, before = number * self._stripe, len(found.numbers)
-            scan(self._a, self._b, begin, min(begin + self._stripe, self._end), self._block, found)
-            self._known[number] = _SAME[0] if len(found.numbers) == before else _DIFFERS[0]
-        return found
+    def _finished(self) -> Scan:
+        shares = [child.result() for child in self._children]
+        # A child that failed met what we meet again, and can say: a file that ends early.
+        rest = Scan()
+        for number in sorted(set(self._stripes).difference(*(stripes for stripes, _ in shares))):
+            self._scan(number, rest, unequal)
+        return merged([rest, *(found for _, found in shares)], self._stripe // self._block)
+
+    def _scan(self, number: int, found: Scan, pieces: Callable[[Data, Data, int, int], Pieces]) -> None:
+        begin, before = number * self._stripe, len(found.numbers)
+        scan(pieces(self._a, self._b, begin, min(begin + self._stripe, self._end)), self._block, found)
+        self._known[number] = _SAME[0] if len(found.numbers) == before else _DIFFERS[0]
 
 
 def _worth(a: Data, b: Data, end: int) -> int:
-    """Return how many processes are worth it; one where forking is not safe, or two would share one position."""
+    """Return how many processes are worth it; none where forking is not safe, or two would share one position."""
     plain = isinstance(a.root, OpenFile) and isinstance(b.root, OpenFile)
-    if not plain or threading.active_count() > 1:
-        return 1
-    return max(1, min(_WORKERS_MAX, len(os.sched_getaffinity(0)), end // _WORTH_A_WORKER))
+    processors = len(os.sched_getaffinity(0))
+    if not plain or threading.active_count() > 1 or processors == 1 or end < 2 * _WORTH_A_WORKER:
+        return 0
+    return min(_WORKERS_MAX, processors, end // _WORTH_A_WORKER)
 
 
 def _filled(count: int) -> int:
@@ -163,6 +160,7 @@ class _Child:
         if self._pid == 0:
             code = 1
             try:
+                _humble()
                 with os.fdopen(writing, "wb") as pipe:
                     _write(pipe, *share())
                 code = 0
@@ -189,6 +187,13 @@ class _Child:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = -1
+
+
+def _humble() -> None:
+    """Leave the processor to who waits for more than this, and end quietly where a file cannot be read."""
+    os.nice(_NICER)
+    signal.signal(signal.SIGBUS, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _write(pipe: BinaryIO, stripes: list[int], found: Scan) -> None:

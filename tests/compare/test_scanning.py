@@ -1,5 +1,6 @@
 """Scans that other processes take part in, against cmp(1); and what becomes of them when such a process ends."""
 
+import itertools
 import os
 import signal
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from truths import opened, sparse, unequal_places
 
+from ci_toolkit.compare import mapped
 from ci_toolkit.compare.bytes import Changes
 from ci_toolkit.compare.scan import Scan, count_differing
 from ci_toolkit.compare.scanning import Scanning
@@ -45,7 +48,7 @@ def by_cmp(a: Path, b: Path, block: int = BLOCK) -> tuple[list[int], list[int], 
     return sorted(counts), [counts[number] for number in sorted(counts)], min(places, default=None)
 
 
-@pytest.mark.parametrize("workers", [None, 1, 2, 3])
+@pytest.mark.parametrize("workers", [None, 0, 1, 2])
 @pytest.mark.parametrize("block", [BLOCK, 512 * KIB, 16 * MIB])
 def test_blocks_are_those_of_cmp(images: tuple[Path, Path], workers: int | None, block: int) -> None:
     with opened(*images) as (one, other), closing(Scanning(one, other, SIZE, block, workers)) as scanning:
@@ -55,7 +58,7 @@ def test_blocks_are_those_of_cmp(images: tuple[Path, Path], workers: int | None,
     assert_no_child_is_left()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_equal_images_have_no_block(images: tuple[Path, Path], workers: int) -> None:
     with opened(images[1], images[1]) as (one, other), closing(Scanning(one, other, SIZE, BLOCK, workers)) as scanning:
         assert not scanning.has_found()
@@ -67,7 +70,7 @@ def assert_no_child_is_left() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_what_is_known_of_a_span_is_what_cmp_says(images: tuple[Path, Path], workers: int) -> None:
     places = unequal_places(*images)
     spans = [(start, start + length) for start in range(0, SIZE, 7 * MIB) for length in (1, 16 * MIB, 40 * MIB)]
@@ -76,8 +79,8 @@ def test_what_is_known_of_a_span_is_what_cmp_says(images: tuple[Path, Path], wor
             for start, end in spans:
                 known = scanning.differs(start, end)
                 assert known is None or known == any(start <= place < end for place in places)
-            assert not ended or workers == 1 or scanning.differs(0, SIZE)
-            assert not ended or workers == 1 or scanning.differs(60 * MIB, 100 * MIB) is False
+            assert not ended or not workers or scanning.differs(0, SIZE)
+            assert not ended or not workers or scanning.differs(60 * MIB, 100 * MIB) is False
             assert scanning.differs(0, SIZE + 1) is None
             scanning.result()
 
@@ -125,12 +128,27 @@ def test_a_scan_that_nobody_waits_for_is_ended() -> None:
     one = whole(Elsewhere(bytes(40 * MIB), lambda: time.sleep(600)))
     begin = time.monotonic()
     with closing(Scanning(one, whole(Memory(b"x" * 40 * MIB)), 40 * MIB, BLOCK, workers=3)) as scanning:
-        assert scanning.has_found()
+        assert scanning.differs(0, 40 * MIB) is None
     assert time.monotonic() - begin < 300
     assert_no_child_is_left()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+def test_a_difference_is_told_before_the_scan_is_over() -> None:
+    def wait() -> None:
+        if next(count) == 100:
+            time.sleep(600)
+
+    count = itertools.count()
+    content = bytes(40 * MIB)
+    one, other = whole(Elsewhere(content, wait)), whole(Memory(b"x" + content[1:]))
+    begin = time.monotonic()
+    with closing(Scanning(one, other, len(content), BLOCK, workers=1)) as scanning:
+        assert scanning.has_found()
+        assert scanning.differs(0, 16 * MIB)
+    assert time.monotonic() - begin < 300
+
+
+@pytest.mark.parametrize("workers", [0, 1])
 def test_a_file_that_ends_early_is_told_of_each_time(images: tuple[Path, Path], workers: int) -> None:
     with opened(*images) as (one, other):
         os.truncate(images[0], 90 * MIB)
@@ -139,6 +157,32 @@ def test_a_file_that_ends_early_is_told_of_each_time(images: tuple[Path, Path], 
                 with pytest.raises(UnreadableError, match="bytes early"):
                     scanning.result()
     assert_no_child_is_left()
+
+
+def test_a_file_that_is_cut_while_it_is_mapped_ends_no_more_than_a_helping_process(
+    images: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(data: Data, start: int, end: int) -> mmap:
+        found = mapped_before(data, start, end)
+        if start <= 100 * MIB < end:
+            os.truncate(images[0], 99 * MIB)
+        return found
+
+    mapped_before = mapped._mapped
+    monkeypatch.setattr(mapped, "_mapped", cut)
+    ended: list[int] = []
+    wait = os.waitpid
+
+    def waiting(pid: int, options: int) -> tuple[int, int]:
+        found = wait(pid, options)
+        ended.append(os.waitstatus_to_exitcode(found[1]))
+        return found
+
+    with opened(*images) as (one, other), closing(Scanning(one, other, SIZE, BLOCK, workers=1)) as scanning:
+        monkeypatch.setattr(os, "waitpid", waiting)
+        with pytest.raises(UnreadableError, match="bytes early"):
+            scanning.result()
+    assert ended == [-signal.SIGBUS]
 
 
 QUESTIONS: dict[str, Callable[[Changes, Data, Data], object]] = {

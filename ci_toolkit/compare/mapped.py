@@ -1,0 +1,45 @@
+"""Two files compared where the kernel keeps them: nothing is copied but what differs."""
+
+import ctypes
+from mmap import ACCESS_COPY, mmap
+from typing import Final
+
+from ci_toolkit.compare.scan import AT_ONCE, Holes, Pieces
+from ci_toolkit.images.data import Data, OpenFile, whole
+
+_memcmp: Final = ctypes.CDLL(None).memcmp
+_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+
+
+def is_possible(data: Data) -> bool:
+    """Tell whether DATA is all of a file."""
+    return isinstance(data.root, OpenFile) and data.runs == whole(data.root).runs
+
+
+def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
+    """Yield (offset, bytes of A, bytes of B) of the pieces between START and END that are not equal, as `scan` does.
+
+    Where a file was cut meanwhile or cannot be read, SIGBUS ends the process: this is for processes that do something
+    for another one. Raises OSError and ValueError where nothing can be mapped.
+    """
+    one, other = _mapped(a, start, end), _mapped(b, start, end)
+    # Of a map that could not be written to, ctypes tells no address; what is written would be this process's own.
+    x, y = (ctypes.addressof(ctypes.c_char.from_buffer(found)) for found in (one, other))
+    holes = Holes(a.root), Holes(b.root)
+    offset = start
+    while offset < end:
+        here = min(hole.next_data(offset) for hole in holes)
+        # The pieces stay aligned to the blocks that are counted.
+        offset = max(offset, here // AT_ONCE * AT_ONCE)
+        length = min(AT_ONCE - offset % AT_ONCE, end - offset)
+        if length <= 0:
+            return
+        place = offset - start
+        if _memcmp(x + place, y + place, length):
+            yield offset, one[place : place + length], other[place : place + length]
+        offset += length
+
+
+def _mapped(data: Data, start: int, end: int) -> mmap:
+    assert isinstance(data.root, OpenFile)
+    return mmap(data.root.fd, end - start, access=ACCESS_COPY, offset=start)
