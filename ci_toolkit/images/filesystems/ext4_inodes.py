@@ -62,6 +62,8 @@ class InodeTable:
 
         self._piece = piece
         self._per_piece = per_piece
+        # The piece asked for last: the number of its first inode and the one after its last, where it lies, its bytes.
+        self._held = 0, 0, 0, b""
 
     def get(self, number: int) -> Inode:
         """Return inode NUMBER. Raises UnreadableError when there is no such inode, or it lies beyond the end."""
@@ -69,16 +71,28 @@ class InodeTable:
 
     def record(self, number: int) -> tuple[int, bytes]:
         """Return where the record of inode NUMBER lies, and the record. Raises UnreadableError as `get` does."""
+        size = self._superblock.inode_size
+        first, end, offset, held = self._held
+        # Files that lie in one directory mostly have inodes that follow each other.
+        if not first <= number < end:
+            first, end, offset, held = self._held = self._around(number)
+        start = (number - first) * size
+        raw = held[start : start + size]
+        if len(raw) < size:
+            raise UnreadableError(f"inode {number} lies beyond the end of the file system")
+        return offset + start, raw
+
+    def _around(self, number: int) -> tuple[int, int, int, bytes]:
         superblock = self._superblock
         if not 0 < number <= superblock.inodes:
             raise UnreadableError(f"inode {number} does not exist")
         group, index = divmod(number - 1, superblock.inodes_per_group)
         piece, within = divmod(index, self._per_piece)
-        size = superblock.inode_size
-        raw = self._piece(group, piece)[within * size : (within + 1) * size]
-        if len(raw) < size:
-            raise UnreadableError(f"inode {number} lies beyond the end of the file system")
-        return self._tables[group] * superblock.block_size + index * size, raw
+        place = piece * self._per_piece
+        first = number - within
+        count = min(self._per_piece, superblock.inodes_per_group - place, superblock.inodes + 1 - first)
+        offset = self._tables[group] * superblock.block_size + place * superblock.inode_size
+        return first, first + count, offset, self._piece(group, piece)
 
     def attributes(self, inode: Inode, block: bytes | None, large: ext4_xattrs.ValueReader) -> dict[str, bytes]:
         """Return the extended attributes of INODE, whose attribute block, if any, is BLOCK."""

@@ -251,8 +251,7 @@ class _Pair:
 def _has_attributes(raw: bytes) -> bool:
     if len(raw) <= _BASE + _EXTRA.size:
         return False
-    place = _BASE + _EXTRA.unpack_from(raw, _BASE)[0]
-    return raw[place : place + len(ext4_xattrs.MAGIC)] == ext4_xattrs.MAGIC
+    return raw.startswith(ext4_xattrs.MAGIC, _BASE + _EXTRA.unpack_from(raw, _BASE)[0])
 
 
 def _shape(system: FileSystem) -> tuple[object, ...]:
