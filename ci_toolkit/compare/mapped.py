@@ -1,4 +1,4 @@
-"""Two files compared where the kernel keeps them: nothing is copied but what differs."""
+"""Two files compared where the kernel keeps them: nothing is copied but blocks that differ."""
 
 import ctypes
 from mmap import ACCESS_COPY, mmap
@@ -25,6 +25,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
     one, other = _mapped(a, start, end), _mapped(b, start, end)
     # Of a map that could not be written to, ctypes tells no address; what is written would be this process's own.
     x, y = (ctypes.addressof(ctypes.c_char.from_buffer(found)) for found in (one, other))
+    views = memoryview(one), memoryview(other)
     holes = Holes(a.root), Holes(b.root)
     offset = start
     while offset < end:
@@ -36,7 +37,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
             return
         place = offset - start
         if _memcmp(x + place, y + place, length):
-            yield offset, one[place : place + length], other[place : place + length]
+            yield offset, views[0][place : place + length], views[1][place : place + length]
         offset += length
 
 

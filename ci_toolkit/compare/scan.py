@@ -17,7 +17,7 @@ AT_ONCE: Final = 1 << 18
 _SMALL: Final = 4096
 
 # Offset, bytes of the first and of the second one: what is not equal, piece by piece.
-Pieces = Iterator[tuple[int, bytes, bytes]]
+Pieces = Iterator[tuple[int, bytes | memoryview, bytes | memoryview]]
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def scan(pieces: Pieces, block: int, found: Scan) -> None:
             mask = differing(one, other)
             found.first = offset + len(mask) - len(mask.lstrip(b"\0"))
         for start in range(0, len(one), step):
-            x, y = one[start : start + step], other[start : start + step]
+            x, y = bytes(one[start : start + step]), bytes(other[start : start + step])
             if x == y:
                 continue
             # There may be a hundred thousand of these, one block each.
@@ -97,7 +97,7 @@ def _counter() -> Callable[[bytes, bytes], int]:
     return Hamming.distance
 
 
-def differing(x: bytes, y: bytes) -> bytes:
+def differing(x: bytes | memoryview, y: bytes | memoryview) -> bytes:
     """Return a byte for each position of the longer one: zero where both are equal."""
     shared = min(len(x), len(y))
     # One operation on large integers is far faster than a loop over bytes.
@@ -105,7 +105,7 @@ def differing(x: bytes, y: bytes) -> bytes:
     return mask + b"\xff" * (max(len(x), len(y)) - shared)
 
 
-def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
+def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield (offset, bytes of A, bytes of B) of the pieces between START and END that are not equal."""
     if end - start <= _SMALL:
         one, other = a.read_at(start, end - start), b.read_at(start, end - start)
