@@ -17,6 +17,13 @@ def without_common_parts(a: Data, b: Data, budget: Budget, difference: Differenc
     An initrd is a row of archives, each packed by itself, of which mostly one differs: equal streams unpack to equal
     bytes. Raises UnreadableError for a damaged stream.
     """
+    # Mostly it is the first part that differs, and all that follows is the same, whatever it is.
+    ends = zstd_frames.first_part_end(a, budget), zstd_frames.first_part_end(b, budget)
+    rests = a.window(ends[0], a.size - ends[0]), b.window(ends[1], b.size - ends[1])
+    if rests[0].size == rests[1].size > 0:
+        budget.read(rests[0].size)
+        if difference(*rests) is None:
+            return a.window(0, ends[0]), b.window(0, ends[1])
     frames = _Frames(a, b, budget, difference)
     one, one_end = zstd_frames.parts(a, budget, frames.first_end)
     other, other_end = zstd_frames.parts(b, budget, frames.second_end)

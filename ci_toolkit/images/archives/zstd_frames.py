@@ -1,6 +1,7 @@
 """Where the frames of a zstd stream begin and end (RFC 8878), found without decompressing."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import zstandard
@@ -59,7 +60,7 @@ def frame_end(data: Data, start: int, budget: Budget) -> int:
 
 def frames(data: Data, budget: Budget) -> tuple[list[tuple[int, int]], int]:
     """Return the spans (offset, length) of frames in a row, which zeros part from each other, and where all end."""
-    return _rows(data, lambda start: frame_end(data, start, budget), lambda _frame: False)
+    return _rows(data, partial(frame_end, data, budget=budget), lambda _frame: False)
 
 
 def parts(data: Data, budget: Budget, end: Callable[[int], int] | None = None) -> tuple[list[tuple[int, int]], int]:
@@ -71,8 +72,13 @@ def parts(data: Data, budget: Budget, end: Callable[[int], int] | None = None) -
     where the first one's length fits. A frame that begins so inside an archive begins with a whole member, and may be
     taken for an archive just as well.
     """
-    frame_ends = end or (lambda start: frame_end(data, start, budget))
-    return _rows(data, frame_ends, lambda frame: _begins_archive(data, frame, budget))
+    return _rows(data, end or partial(frame_end, data, budget=budget), partial(_begins_archive, data, budget=budget))
+
+
+def first_part_end(data: Data, budget: Budget) -> int:
+    """Return where the first of the archives ends that `parts` tells of."""
+    frame_ends, begins = partial(frame_end, data, budget=budget), partial(_begins_archive, data, budget=budget)
+    return _row_end(data, 0, frame_ends, begins)
 
 
 def _rows(
@@ -81,15 +87,18 @@ def _rows(
     found: list[tuple[int, int]] = []
     end = 0
     while is_frame(data.read_at(end, 4)):
-        start = end
-        while is_frame(data.read_at(end, 4)):
-            if end > start and begins(end):
-                found.append((start, end - start))
-                start = end
-            end = frame_ends(end)
+        start, end = end, _row_end(data, end, frame_ends, begins)
         found.append((start, end - start))
         end += zeros(data, end)
     return found, end
+
+
+def _row_end(data: Data, start: int, frame_ends: Callable[[int], int], begins: Callable[[int], bool]) -> int:
+    """Return where the row of frames at START ends: before one that BEGINS another, or what is no frame."""
+    end = start
+    while is_frame(data.read_at(end, 4)) and (end == start or not begins(end)):
+        end = frame_ends(end)
+    return end
 
 
 def _begins_archive(data: Data, frame: int, budget: Budget) -> bool:
