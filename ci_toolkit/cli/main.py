@@ -55,7 +55,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Python's own are 700, 10 and 10.
-_SELDOM: Final = (50_000, 20, 50)
+_SELDOM: Final = (200_000, 20, 50)
 
 
 class Verbs(click.Group):
