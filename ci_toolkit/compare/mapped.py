@@ -4,7 +4,7 @@ import ctypes
 from mmap import ACCESS_COPY, mmap
 from typing import Final
 
-from ci_toolkit.compare.scan import AT_ONCE, Holes, Pieces
+from ci_toolkit.compare.scan import Pieces, steps
 from ci_toolkit.images.data import Data, OpenFile, whole
 
 _memcmp: Final = ctypes.CDLL(None).memcmp
@@ -26,19 +26,10 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Pieces:
     # Of a map that could not be written to, ctypes tells no address; what is written would be this process's own.
     x, y = (ctypes.addressof(ctypes.c_char.from_buffer(found)) for found in (one, other))
     views = memoryview(one), memoryview(other)
-    holes = Holes(a.root), Holes(b.root)
-    offset = start
-    while offset < end:
-        here = min(hole.next_data(offset) for hole in holes)
-        # The pieces stay aligned to the blocks that are counted.
-        offset = max(offset, here // AT_ONCE * AT_ONCE)
-        length = min(AT_ONCE - offset % AT_ONCE, end - offset)
-        if length <= 0:
-            return
+    for offset, length in steps(a, b, start, end):
         place = offset - start
         if _memcmp(x + place, y + place, length):
             yield offset, views[0][place : place + length], views[1][place : place + length]
-        offset += length
 
 
 def _mapped(data: Data, start: int, end: int) -> mmap:

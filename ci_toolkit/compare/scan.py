@@ -10,6 +10,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Final
 
+from ci_toolkit.compare.spans import Span
 from ci_toolkit.images.data import Data, Nested, OpenFile, Root
 
 # Read into buffers that are used again and again: fresh memory would cost more than the comparison.
@@ -113,15 +114,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
             yield start, one, other
         return
     x, y = (bytearray(min(end - start, AT_ONCE)) for _ in range(2))
-    holes = Holes(a.root), Holes(b.root)
-    offset = start
-    while offset < end:
-        here = min(hole.next_data(offset) for hole in holes)
-        # The pieces stay aligned to the blocks that are counted.
-        offset = max(offset, here // AT_ONCE * AT_ONCE)
-        length = min(AT_ONCE - offset % AT_ONCE, end - offset)
-        if length <= 0:
-            return
+    for offset, length in steps(a, b, start, end):
         views = memoryview(x)[:length], memoryview(y)[:length]
         a.read_into(views[0], offset)
         b.read_into(views[1], offset)
@@ -130,10 +123,26 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
             # Beyond LENGTH, both may have what was there before.
             if one != other:
                 yield offset, one, other
+
+
+def steps(a: Data, b: Data, start: int, end: int) -> Iterator[Span]:
+    """Yield (offset, length) of what is to be compared between START and END, without what is a hole in both.
+
+    They stay aligned to the blocks that are counted.
+    """
+    holes = _Holes(a.root), _Holes(b.root)
+    offset = start
+    while offset < end:
+        here = min(hole.next_data(offset) for hole in holes)
+        offset = max(offset, here // AT_ONCE * AT_ONCE)
+        length = min(AT_ONCE - offset % AT_ONCE, end - offset)
+        if length <= 0:
+            return
+        yield offset, length
         offset += length
 
 
-class Holes:
+class _Holes:
     """Finds the holes of a sparse file or disk, in ascending order."""
 
     def __init__(self, root: Root) -> None:
