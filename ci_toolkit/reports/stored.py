@@ -33,6 +33,8 @@ _MADE: Final = 100
 _STEPS: Final = 256
 _TEXT_CHARACTERS: Final = 1024 * 1024
 _LARGEST: Final = 2**63
+# Of a content: a damaged inode may claim all that its 64 bits can.
+_LARGEST_SIZE: Final = 2**64
 # Of values: flags of 64 bits, and nanoseconds where a format counts seconds in 64 bits.
 _LARGEST_VALUE: Final = 2**96
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -94,8 +96,8 @@ class _Node:
         text = self.text()
         return text if pattern.fullmatch(text) else self.refuse(what)
 
-    def integer(self) -> int:
-        if isinstance(self.value, bool) or not isinstance(self.value, int) or not 0 <= self.value < _LARGEST:
+    def integer(self, end: int = _LARGEST) -> int:
+        if isinstance(self.value, bool) or not isinstance(self.value, int) or not 0 <= self.value < end:
             self.refuse("a whole number")
         return self.value
 
@@ -266,7 +268,7 @@ def _value(node: _Node) -> Value:
         case {"size": _, "sha256": _}:
             head = node.member("sample").optional(_Node.text) or ""
             return Content(
-                size=node.member("size").integer(),
+                size=node.member("size").integer(_LARGEST_SIZE),
                 sha256=node.member("sha256").optional(_sha256) or "",
                 head=head.encode("utf-8", "backslashreplace"),
             )

@@ -7,7 +7,7 @@ import sample_reports
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ci_toolkit.compare.difference import Difference
+from ci_toolkit.compare.difference import Content, Difference
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.reports import markdown, stored, summary, terminal
 from ci_toolkit.reports.html import page
@@ -132,6 +132,7 @@ def test_places_that_are_none_are_refused(spans: object) -> None:
         {"base64": "%"},
         {"base64": "é"},
         {"size": -1, "sha256": "0" * 64},
+        {"size": 2**64, "sha256": "0" * 64},
         {"size": 1, "sha256": "0"},
         [2**97],
         [None],
@@ -247,3 +248,12 @@ def test_a_stored_name_that_is_no_utf8_keeps_its_bytes() -> None:
     assert comparison is not None
     first: Difference = comparison.differences[0]
     assert first.path == ("etc/\udcff",)
+
+
+def test_a_stored_content_may_claim_the_size_that_64_bits_can() -> None:
+    changed = document()
+    changed["differences"][0]["before"] = {"size": 2**64 - 1, "sha256": "0" * 64}
+    comparison = parsed(changed).comparison
+    assert comparison is not None
+    before = comparison.differences[0].before
+    assert isinstance(before, Content) and before.size == 2**64 - 1
