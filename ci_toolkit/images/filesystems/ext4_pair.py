@@ -114,8 +114,8 @@ class _Pair:
         plain = self._glanced(path, number)
         if plain is None:
             return self._one.visit(path, number)
-        self._plain[path, number] = plain
         entry = self._accounted(self._one, plain)
+        self._plain[path, number] = plain
         return entry, Below(number, self._below_one(number, plain)) if entry.kind is Kind.DIRECTORY else None
 
     def _glanced(self, path: str, number: int) -> _Plain | None:
@@ -194,8 +194,8 @@ class _Pair:
         plain = self._alike.get((path, number))
         if plain is None:
             return self._other.visit(path, number)
-        self._shared[plain.place] = True
         entry = self._accounted(self._other, plain)
+        self._shared[plain.place] = True
         return entry, Below(number, self._below_other(number, plain)) if entry.kind is Kind.DIRECTORY else None
 
     def _below_other(self, number: int, plain: _Plain) -> Iterator[_Name]:

@@ -11,7 +11,7 @@ from specimens import loaded
 
 from ci_toolkit.errors import UnreadableError
 from ci_toolkit.images.data import Data
-from ci_toolkit.images.entry import Container, Entry
+from ci_toolkit.images.entry import Container, Entry, Kind
 from ci_toolkit.images.filesystems import ext4, ext4_pair
 from ci_toolkit.images.limits import MIB, BeyondLimitError, Budget, Limits
 
@@ -214,3 +214,17 @@ def test_limits_hold_for_both_as_for_each(image: Path) -> None:
     for metadata in range(0, 150_000, 15_000):
         check(content, content, Limits(metadata=metadata))
     check(content, content, Limits(path=30))
+
+
+def test_a_map_that_names_too_many_blocks_is_skipped_wherever_it_is(source: Path, tmp_path: Path) -> None:
+    image = extended.make(tmp_path / "image", *SHAPES["ext4 of 1 KiB"], source=source, size=6 * MIB)
+    before = image.read_bytes()
+    entries = ext4.read(loaded(before), Budget(Limits())).entries
+    files = [entry.inode for entry in entries if entry.size and entry.kind is Kind.FILE]
+    assert len(files) > 5
+    for inode in files:
+        # The length of the first extent; the file system has far fewer blocks.
+        after = changed(image, tmp_path, f"set_inode_field <{inode}> block[4] 32768")
+        check(before, after)
+        check(after, before)
+        check(after, after)
