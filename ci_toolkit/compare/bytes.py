@@ -205,9 +205,11 @@ class Changes:
     def _add_longer(self, found: Scan) -> None:
         """Add what only the longer one has: it differs, whatever it is, need not be read, and may be one large hole."""
         start = self._shared
+        if found.first is None and start < self._size:
+            found.first = start
         while start < self._size:
             end = min(start // self._block * self._block + self._block, self._size)
-            found.add(start // self._block, start, end - start)
+            found.add(start // self._block, end - start)
             start = end
 
     def _claim(self, start: int, end: int) -> int:

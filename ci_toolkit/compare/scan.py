@@ -29,10 +29,8 @@ class Scan:
     counts: "array[int]" = field(default_factory=lambda: array("Q"))
     first: int | None = None
 
-    def add(self, number: int, first: int, count: int) -> None:
-        """Add COUNT differing bytes of a block, the last one so far or a later one; the first of them is at FIRST."""
-        if self.first is None:
-            self.first = first
+    def add(self, number: int, count: int) -> None:
+        """Add COUNT differing bytes of a block, the last one so far or a later one."""
         if self.numbers and self.numbers[-1] == number:
             self.counts[-1] += count
         else:
@@ -47,7 +45,6 @@ def scan(pieces: Pieces, block: int, found: Scan) -> None:
     UnreadableError.
     """
     step = min(block, AT_ONCE)
-    numbers, counts = found.numbers, found.counts
     for offset, one, other in pieces:
         count = _counter()
         if found.first is None:
@@ -55,15 +52,8 @@ def scan(pieces: Pieces, block: int, found: Scan) -> None:
             found.first = offset + len(mask) - len(mask.lstrip(b"\0"))
         for start in range(0, len(one), step):
             x, y = bytes(one[start : start + step]), bytes(other[start : start + step])
-            if x == y:
-                continue
-            # There may be a hundred thousand of these, one block each.
-            number = (offset + start) // block
-            if numbers and numbers[-1] == number:
-                counts[-1] += count(x, y)
-            else:
-                numbers.append(number)
-                counts.append(count(x, y))
+            if x != y:
+                found.add((offset + start) // block, count(x, y))
 
 
 def merged(scans: Iterable[Scan], blocks: int) -> Scan:
@@ -128,7 +118,7 @@ def unequal(a: Data, b: Data, start: int, end: int) -> Iterator[tuple[int, bytes
 def steps(a: Data, b: Data, start: int, end: int) -> Iterator[Span]:
     """Yield (offset, length) of what is to be compared between START and END, without what is a hole in both.
 
-    They stay aligned to the blocks that are counted.
+    None goes across a multiple of AT_ONCE, so that they stay aligned to the blocks that are counted.
     """
     holes = _Holes(a.root), _Holes(b.root)
     offset = start

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ci_toolkit.images.archives import zstd_frames
+from ci_toolkit.images.archives.padding import zeros
 from ci_toolkit.images.data import Data
 from ci_toolkit.images.limits import Budget
 
@@ -12,19 +13,24 @@ _Span = tuple[int, int]
 
 
 def without_common_parts(a: Data, b: Data, budget: Budget, difference: Difference) -> tuple[Data, Data]:
-    """Return two zstd streams without the parts that both have in one place; what follows the last part stays.
+    """Return two zstd streams without the parts that both have in one place; what follows the last part stays,
+    unless that is the same as well.
 
     An initrd is a row of archives, each packed by itself, of which mostly one differs: equal streams unpack to equal
     bytes. Raises UnreadableError for a damaged stream.
     """
+    frames = _Frames(a, b, budget, difference)
     # Mostly it is the first part that differs, and all that follows is the same, whatever it is.
-    ends = zstd_frames.first_part_end(a, budget), zstd_frames.first_part_end(b, budget)
-    rests = a.window(ends[0], a.size - ends[0]), b.window(ends[1], b.size - ends[1])
+    ends = (
+        zstd_frames.first_part_end(a, budget, frames.first_end),
+        zstd_frames.first_part_end(b, budget, frames.second_end),
+    )
+    begins = ends[0] + zeros(a, ends[0]), ends[1] + zeros(b, ends[1])
+    rests = a.window(begins[0], a.size - begins[0]), b.window(begins[1], b.size - begins[1])
     if rests[0].size == rests[1].size > 0:
         budget.read(rests[0].size)
         if difference(*rests) is None:
             return a.window(0, ends[0]), b.window(0, ends[1])
-    frames = _Frames(a, b, budget, difference)
     one, one_end = zstd_frames.parts(a, budget, frames.first_end)
     other, other_end = zstd_frames.parts(b, budget, frames.second_end)
     if len(one) != len(other) or len(one) < 2:
@@ -37,27 +43,38 @@ def without_common_parts(a: Data, b: Data, budget: Budget, difference: Differenc
 
 
 class _Frames:
-    """The frames of two streams: where the second one has the same bytes next, its frame ends as the first one's."""
+    """The frames of two streams: where the second one has the same bytes next, its frame ends as the first one's.
+
+    Each is gone through once, however often its end is asked for.
+    """
 
     def __init__(self, a: Data, b: Data, budget: Budget, difference: Difference) -> None:
         self._a, self._b = a, b
         self._budget = budget
         self._difference = difference
         self._first: list[_Span] = []
-        self._passed = 0
+        # Where those end that were asked for, by where they begin.
+        self._first_ends: dict[int, int] = {}
+        self._second_ends: dict[int, int] = {}
         self._same: set[tuple[_Span, _Span]] = set()
 
     def first_end(self, start: int) -> int:
-        """Return where the frame of A at START ends; to be asked of all frames before any of B."""
-        end = zstd_frames.frame_end(self._a, start, self._budget)
-        self._first.append((start, end - start))
-        return end
+        """Return where the frame of A at START ends; to be asked in order, and before the one of B that is its like."""
+        if start not in self._first_ends:
+            end = self._first_ends[start] = zstd_frames.frame_end(self._a, start, self._budget)
+            self._first.append((start, end - start))
+        return self._first_ends[start]
 
     def second_end(self, start: int) -> int:
         """Return where the frame of B at START ends; to be asked in order."""
-        if self._passed < len(self._first):
-            frame = self._first[self._passed]
-            self._passed += 1
+        if start not in self._second_ends:
+            self._second_ends[start] = self._found_end(start)
+        return self._second_ends[start]
+
+    def _found_end(self, start: int) -> int:
+        passed = len(self._second_ends)
+        if passed < len(self._first):
+            frame = self._first[passed]
             here = start, frame[1]
             if sum(here) <= self._b.size and self._read(frame, here):
                 self._budget.stream()

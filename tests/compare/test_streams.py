@@ -72,14 +72,25 @@ def test_what_follows_the_last_part_is_not_lost(pair: tuple[Path, Path]) -> None
     assert any(one.before != one.after and not one.path for one in compared.differences[1:])
 
 
-def test_the_blocks_of_what_both_have_are_gone_through_once(tmp_path: Path) -> None:
-    """Told by a limit that lets through the 64 blocks of the common part on one side alone, wherever it lies."""
-    common = packed(tmp_path / "common", firmware=os.urandom(8 << 20))
+@pytest.mark.parametrize(("before", "after"), [(False, True), (True, False), (True, True)])
+def test_the_blocks_of_what_both_have_are_gone_through_once(tmp_path: Path, before: bool, after: bool) -> None:
+    """Told by a limit that lets through the 64 blocks of the common parts on one side alone, wherever they lie."""
+    first, last = (
+        packed(tmp_path / "first", one=os.urandom(8 << 20)),
+        packed(tmp_path / "last", two=os.urandom(8 << 20)),
+    )
     one = packed(tmp_path / "one", shadow=b"x")
     other = packed(tmp_path / "other", shadow=os.urandom(999))
-    budget = Budget(Limits(streams=100))
-    a, b = without_common_parts(loaded(one + common), loaded(other + common), budget, first_difference)
-    assert (a.read_at(0, a.size), b.read_at(0, b.size)) == (one.rstrip(b"\0"), other.rstrip(b"\0"))
+    a, b = (loaded(first * before + part + last * after) for part in (one, other))
+    found = without_common_parts(a, b, Budget(Limits(streams=200 if before and after else 100)), first_difference)
+    assert [data.read_at(0, data.size).rstrip(b"\0") for data in found] == [one.rstrip(b"\0"), other.rstrip(b"\0")]
+
+
+def test_all_that_follows_the_first_part_may_be_the_same_whatever_it_is(tmp_path: Path) -> None:
+    one, other = packed(tmp_path / "one", shadow=b"x"), packed(tmp_path / "other", shadow=os.urandom(999))
+    a, b = (loaded(part + packed(tmp_path / f"last-{len(part)}", firmware=b"x") + b"no frame") for part in (one, other))
+    found = without_common_parts(a, b, Budget(Limits()), first_difference)
+    assert [data.read_at(0, data.size) for data in found] == [one.rstrip(b"\0"), other.rstrip(b"\0")]
 
 
 def test_frames_that_both_have_may_be_followed_by_others(tmp_path: Path) -> None:

@@ -75,10 +75,9 @@ def parts(data: Data, budget: Budget, end: Callable[[int], int] | None = None) -
     return _rows(data, end or partial(frame_end, data, budget=budget), partial(_begins_archive, data, budget=budget))
 
 
-def first_part_end(data: Data, budget: Budget) -> int:
-    """Return where the first of the archives ends that `parts` tells of."""
-    frame_ends, begins = partial(frame_end, data, budget=budget), partial(_begins_archive, data, budget=budget)
-    return _row_end(data, 0, frame_ends, begins)
+def first_part_end(data: Data, budget: Budget, end: Callable[[int], int]) -> int:
+    """Return where the first of the archives ends that `parts` tells of, which takes the same END."""
+    return _row_end(data, 0, end, partial(_begins_archive, data, budget=budget))
 
 
 def _rows(

@@ -1,9 +1,11 @@
 """The ends of frames, against those that zstd itself lists and reads."""
 
+import random
 import re
 from pathlib import Path
 
 import pytest
+import zstandard
 from bench import run
 from specimens import budget, loaded
 
@@ -25,6 +27,17 @@ def test_a_frame_ends_where_the_next_one_begins(tmp_path: Path, options: tuple[s
     frame = run("zstd", "-c", *options, stdin=payload)
     assert zstd_frames.frame_end(loaded(frame), 0, budget()) == len(frame)
     assert zstd_frames.frame_end(loaded(frame + frame), len(frame), budget()) == 2 * len(frame)
+
+
+def test_headers_of_blocks_are_found_wherever_one_read_ends() -> None:
+    chance = random.Random(3)
+    packer = zstandard.ZstdCompressor().compressobj()
+    pieces = [
+        packer.compress(chance.randbytes(chance.randrange(1, 40))) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        for _ in range(20_000)
+    ]
+    frame = b"".join(pieces) + packer.flush()
+    assert zstd_frames.frame_end(loaded(frame + b"rest"), 0, budget()) == len(frame)
 
 
 def test_as_many_frames_are_found_as_zstd_lists(tmp_path: Path) -> None:
